@@ -1,0 +1,84 @@
+//! A plugin's config: JSON in, the plugin's own type out, and the schema that explains both.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
+
+/// The derive macro behind `#[derive(Config)]`.
+pub use tidegate_sdk_macros::Config;
+
+/// The settings of a plugin: `#[derive(Config)]` on a struct with named fields, on a unit struct if
+/// there is nothing to set, or on an enum.
+///
+/// A setting is of any type that has this derive, of a type of the standard library that serde and
+/// schemars know, or a [`HeaderName`](crate::HeaderName). Doc comments become descriptions in the
+/// schema. Unknown settings are refused.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+///
+/// #[derive(Config)]
+/// #[config(validate = Settings::check)]
+/// struct Settings {
+///     /// Header that carries the token.
+///     header: HeaderName,
+///     /// Fewest characters of a token.
+///     #[config(default = 16)]
+///     #[schemars(range(min = 1))]
+///     shortest: u32,
+///     /// Most characters of a token.
+///     longest: Option<u32>,
+///     /// What to do with a token that is too long.
+///     #[config(default = Excess::Refuse)]
+///     excess: Excess,
+/// }
+///
+/// #[derive(Config)]
+/// #[serde(rename_all = "kebab-case")]
+/// enum Excess {
+///     Refuse,
+///     CutOff,
+/// }
+///
+/// impl Settings {
+///     fn check(&self) -> Result<(), &'static str> {
+///         match self.longest {
+///             Some(longest) if longest < self.shortest => Err("`longest` is less than `shortest`"),
+///             _ => Ok(()),
+///         }
+///     }
+/// }
+///
+/// use tidegate_sdk::testing::configure;
+///
+/// let settings: Settings = configure(json!({ "header": "X-Token" }))?;
+/// assert_eq!(settings.shortest, 16);
+/// let error = configure::<Settings>(json!({ "header": "X-Token", "longest": 8 })).err();
+/// assert_eq!(error.as_deref(), Some("`longest` is less than `shortest`"));
+/// # Ok::<(), String>(())
+/// ```
+#[diagnostic::on_unimplemented(message = "`{Self}` is no config", note = "give it `#[derive(Config)]`")]
+pub trait Config: DeserializeOwned + JsonSchema + 'static {
+    /// Refuses what a schema cannot express: `#[config(validate = PATH)]`.
+    ///
+    /// # Errors
+    /// What is wrong, for whoever wrote the config.
+    fn validate(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// From what the gateway hands over to the plugin's type.
+pub(crate) fn parse<C: Config>(json: &str) -> Result<C, String> {
+    let config: C = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    config.validate()?;
+    Ok(config)
+}
+
+/// The JSON Schema (draft 2020-12), as text.
+pub(crate) fn schema<C: Config>() -> String {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>().as_value().to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! The gateway's functions: imported ones in a plugin, the fake of [`testing`](crate::testing)
+//! natively. Everything else in this crate calls them through here.
+
+pub(crate) use crate::bindings::imports::tidegate::plugin::types;
+
+#[cfg(target_family = "wasm")]
+pub(crate) use crate::bindings::imports::tidegate::plugin::{client, exchange, identity, log, request, response};
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use crate::testing::host::{client, exchange, identity, log, request, response};

@@ -1,0 +1,100 @@
+//! Write plugins for the [Tidegate](https://github.com/tidegate/tidegate) API gateway: WebAssembly
+//! components that look at requests and responses on their way through.
+//!
+//! A plugin is a type that holds its settings, and a trait for each moment at which it wants to be
+//! asked. This one is complete:
+//!
+//! ```
+//! use tidegate_sdk::prelude::*;
+//!
+//! #[derive(Config)]
+//! struct Settings {
+//!     /// Header that must be present.
+//!     header: HeaderName,
+//! }
+//!
+//! impl RequestHook for Settings {
+//!     fn on_request(&self, request: &mut Request) -> Flow {
+//!         if request.header(&self.header).is_some() {
+//!             Flow::Next
+//!         } else {
+//!             Flow::reply(401).body("missing required header")
+//!         }
+//!     }
+//! }
+//!
+//! export!(Settings: RequestHook);
+//! # fn main() {}
+//! ```
+//!
+//! Its `Cargo.toml` has this crate as the one dependency, and
+//!
+//! ```toml
+//! [lib]
+//! crate-type = ["cdylib", "rlib"] # the plugin, and the library that its tests link
+//! ```
+//!
+//! Build it with `cargo build --release --target wasm32-wasip2` (once: `rustup target add
+//! wasm32-wasip2`), and name the `.wasm` file in `gateway.toml`. `wasm32-wasip1` works as well.
+//!
+//! # Where to look
+//!
+//! - [`Config`]: settings, parsed once, with a schema from which the gateway explains mistakes.
+//! - [`RequestHook`], [`ResponseHook`]: the hooks; [`Flow`]: what they decide.
+//! - [`Request`], [`Response`]: read and edited by hooks; edits are sent in batches.
+//! - [`exchange`], [`identity`], [`mod@log`]: what else the gateway offers.
+//! - [`export!`]: makes it all a plugin.
+//! - [`testing`]: hooks under `cargo test`, on no gateway at all.
+//!
+//! # When a plugin fails
+//!
+//! A hook fails by returning an error, by an edit that the gateway refuses, or by a panic, whose
+//! message is in the gateway's log. The client never sees the reason: the use's failure policy
+//! decides what it sees.
+
+// What the macros expand to names the crate as plugins do.
+#[cfg(test)]
+extern crate self as tidegate_sdk;
+
+#[doc(hidden)]
+pub mod bindings;
+mod config;
+mod edits;
+pub mod exchange;
+mod export;
+mod flow;
+mod header;
+mod hook;
+mod host;
+pub mod identity;
+pub mod log;
+pub mod prelude;
+mod query;
+mod request;
+mod response;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
+
+pub use config::Config;
+pub use flow::{Failure, Flow, IntoFlow, Reply, Result};
+pub use header::{HeaderName, HeaderValue, InvalidHeaderName};
+pub use hook::{RequestHook, ResponseHook};
+pub use request::Request;
+pub use response::Response;
+
+#[doc(no_inline)]
+pub use schemars;
+#[doc(no_inline)]
+pub use serde;
+pub use serde_json::json;
+
+/// What the SDK's macros expand to. No part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::bindings;
+    pub use crate::export::{
+        Activation, Description, Exported, OnRequest, OnResponse, Settings, is_plugin, request_hook_needed,
+        response_hook_needed,
+    };
+    pub use crate::hook::{run_on_request, run_on_response};
+}

@@ -1,0 +1,223 @@
+//! The gateway's functions, natively: the same names and types as the imported ones, about the
+//! exchange that the test has lent to this thread.
+
+use std::cell::RefCell;
+
+use super::state::State;
+
+thread_local! {
+    static CURRENT: RefCell<Option<State>> = const { RefCell::new(None) };
+}
+
+/// Run a hook on `state`, which comes back however the hook ends.
+pub(super) fn lend<T>(state: &mut State, run: impl FnOnce() -> T) -> T {
+    struct Lent<'s>(&'s mut State);
+
+    impl Drop for Lent<'_> {
+        fn drop(&mut self) {
+            if let Some(state) = CURRENT.take() {
+                *self.0 = state;
+            }
+        }
+    }
+
+    CURRENT.set(Some(state.clone()));
+    let _lent = Lent(state);
+    run()
+}
+
+/// The current exchange. Outside of a hook the gateway's functions trap.
+#[track_caller]
+fn current<T>(read: impl FnOnce(&mut State) -> T) -> T {
+    CURRENT.with_borrow_mut(|current| match current {
+        Some(state) => read(state),
+        None => panic!("there is no exchange outside of a hook: run it by testing::Exchange"),
+    })
+}
+
+pub(crate) mod request {
+    use super::current;
+    use crate::host::types::{Edit, Header};
+
+    pub(crate) fn method() -> String {
+        current(|state| state.request.method.clone())
+    }
+
+    pub(crate) fn scheme() -> String {
+        current(|state| state.request.scheme.clone())
+    }
+
+    pub(crate) fn host() -> String {
+        header("host").and_then(|host| String::from_utf8(host).ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn path() -> String {
+        current(|state| state.request.path.clone())
+    }
+
+    pub(crate) fn query() -> Option<String> {
+        current(|state| state.request.query.clone())
+    }
+
+    pub(crate) fn header(name: &str) -> Option<Vec<u8>> {
+        current(|state| state.request.headers.named(name).next().map(<[u8]>::to_vec))
+    }
+
+    pub(crate) fn headers_named(names: &[String]) -> Vec<Header> {
+        let mut fields = headers();
+        fields.retain(|field| names.iter().any(|name| name.eq_ignore_ascii_case(&field.name)));
+        fields
+    }
+
+    pub(crate) fn headers() -> Vec<Header> {
+        current(|state| state.request.headers.to_wire())
+    }
+
+    pub(crate) fn edit(edits: &[Edit]) -> Result<(), String> {
+        current(|state| match state.response {
+            Some(_) => Err(TOO_LATE.to_owned()),
+            None => state.request.headers.edit(edits),
+        })
+    }
+
+    pub(crate) fn set_query(query: Option<&str>) -> Result<(), String> {
+        current(|state| match (&state.response, query) {
+            (Some(_), _) => Err(TOO_LATE.to_owned()),
+            (None, Some(query)) if !query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') => {
+                Err("the query has a character that must be percent-encoded".to_owned())
+            }
+            (None, query) => {
+                state.request.query = query.map(str::to_owned);
+                Ok(())
+            }
+        })
+    }
+
+    const TOO_LATE: &str = "the request has been sent already";
+}
+
+pub(crate) mod response {
+    use super::current;
+    use crate::host::types::{Edit, Header};
+    use crate::testing::state::ResponseHead;
+
+    pub(crate) fn status() -> u16 {
+        head(|response| response.status)
+    }
+
+    pub(crate) fn header(name: &str) -> Option<Vec<u8>> {
+        head(|response| response.headers.named(name).next().map(<[u8]>::to_vec))
+    }
+
+    pub(crate) fn headers() -> Vec<Header> {
+        head(|response| response.headers.to_wire())
+    }
+
+    pub(crate) fn edit(edits: &[Edit]) -> Result<(), String> {
+        head(|response| response.headers.edit(edits))
+    }
+
+    pub(crate) fn set_status(status: u16) -> Result<(), String> {
+        head(|response| {
+            ResponseHead::new(status, std::mem::take(&mut response.headers)).map(|changed| *response = changed)
+        })
+    }
+
+    fn head<T>(read: impl FnOnce(&mut ResponseHead) -> T) -> T {
+        current(|state| read(state.response.as_mut().expect("there is a response in a response hook only")))
+    }
+}
+
+pub(crate) mod client {
+    use super::current;
+
+    pub(crate) fn address() -> String {
+        current(|state| state.client.ip().to_string())
+    }
+
+    pub(crate) fn port() -> u16 {
+        current(|state| state.client.port())
+    }
+}
+
+pub(crate) mod exchange {
+    use super::current;
+
+    pub(crate) fn id() -> String {
+        current(|_| "00112233445566778899aabbccddeeff".to_owned())
+    }
+
+    pub(crate) fn route() -> Option<String> {
+        current(|state| state.route.as_ref().map(|(route, _)| route.clone()))
+    }
+
+    pub(crate) fn service() -> Option<String> {
+        current(|state| state.route.as_ref().map(|(_, service)| service.clone()))
+    }
+
+    pub(crate) fn consumer() -> Option<String> {
+        current(|state| state.consumer.as_ref().map(|credential| credential.consumer.username.clone()))
+    }
+
+    pub(crate) fn get(key: &str) -> Option<Vec<u8>> {
+        current(|state| state.scratch.get(key).cloned())
+    }
+
+    pub(crate) fn set(key: &str, value: &[u8]) {
+        current(|state| state.scratch.insert(key.to_owned(), value.to_vec()));
+    }
+}
+
+pub(crate) mod identity {
+    use super::current;
+    use crate::bindings::imports::tidegate::plugin::identity::{Consumer, Credential};
+
+    pub(crate) fn find(kind: &str, key: &str) -> Option<Credential> {
+        current(|state| {
+            let found = state.credentials.iter().find(|credential| credential.kind == kind && credential.key == key)?;
+            let consumer = found.consumer.clone();
+            Some(Credential {
+                id: found.id.clone(),
+                consumer: Consumer {
+                    username: consumer.username,
+                    custom_id: consumer.custom_id,
+                    groups: consumer.groups,
+                },
+            })
+        })
+    }
+
+    pub(crate) fn authenticate(credential: &str) -> Result<(), String> {
+        current(|state| {
+            let found = state.credentials.iter().find(|known| known.id == credential);
+            let found = found.ok_or_else(|| format!("there is no credential {credential:?}"))?;
+            state.consumer = Some(found.clone());
+            Ok(())
+        })
+    }
+}
+
+pub(crate) mod log {
+    use super::CURRENT;
+    pub(crate) use crate::bindings::imports::tidegate::plugin::log::Level;
+    use crate::log::Level as PublicLevel;
+
+    /// Every level, so that every line's formatting is tested.
+    pub(crate) fn level_enabled(_: Level) -> bool {
+        true
+    }
+
+    pub(crate) fn write(level: Level, message: &str) {
+        let level = match level {
+            Level::Error => PublicLevel::Error,
+            Level::Warn => PublicLevel::Warn,
+            Level::Info => PublicLevel::Info,
+            Level::Debug => PublicLevel::Debug,
+            Level::Trace => PublicLevel::Trace,
+        };
+        CURRENT.with_borrow_mut(|current| match current {
+            Some(state) => state.log.push((level, message.to_owned())),
+            None => eprintln!("{level:?}: {message}"),
+        });
+    }
+}

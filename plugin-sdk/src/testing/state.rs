@@ -1,0 +1,119 @@
+//! What the fake gateway knows of an exchange.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::{Headers, Reply};
+use crate::host::types;
+use crate::identity::Consumer;
+use crate::log::Level;
+
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) request: RequestHead,
+    /// There is one once the request is past changing.
+    pub(super) response: Option<ResponseHead>,
+    /// What the upstream would answer.
+    pub(super) answer: ResponseHead,
+    pub(super) client: SocketAddr,
+    /// And the service.
+    pub(super) route: Option<(String, String)>,
+    pub(super) credentials: Vec<Credential>,
+    /// By which credential, too.
+    pub(super) consumer: Option<Credential>,
+    pub(super) scratch: BTreeMap<String, Vec<u8>>,
+    pub(super) log: Vec<(Level, String)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct RequestHead {
+    pub(super) method: String,
+    pub(super) scheme: String,
+    pub(super) path: String,
+    pub(super) query: Option<String>,
+    pub(super) headers: Headers,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ResponseHead {
+    pub(super) status: u16,
+    pub(super) headers: Headers,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Credential {
+    pub(super) kind: String,
+    pub(super) key: String,
+    pub(super) id: String,
+    pub(super) consumer: Consumer,
+}
+
+impl State {
+    pub(super) fn new(method: &str, target: &str) -> Self {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (target, None),
+        };
+        let mut headers = Headers::default();
+        headers.add("host", b"example.com").expect("a field that can be sent");
+        Self {
+            request: RequestHead {
+                method: method.to_owned(),
+                scheme: "http".to_owned(),
+                path: path.to_owned(),
+                query,
+                headers,
+            },
+            response: None,
+            answer: ResponseHead { status: 200, headers: Headers::default() },
+            client: SocketAddr::from(([192, 0, 2, 1], 40_000)),
+            route: Some(("route".to_owned(), "service".to_owned())),
+            credentials: Vec::new(),
+            consumer: None,
+            scratch: BTreeMap::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// A plugin's answer becomes the response, if it can be sent.
+    pub(super) fn accept(&mut self, reply: types::Reply) -> Result<Reply, String> {
+        let refused = |problem| format!("its reply cannot be sent: {problem}");
+        let headers = Headers::of_reply(reply.headers).map_err(refused)?;
+        let head = ResponseHead::new(reply.status, headers).map_err(refused)?;
+        self.response = Some(head.clone());
+        Ok(Reply { status: head.status, headers: head.headers, body: reply.body })
+    }
+
+    pub(super) fn upstream_headers(&self) -> Headers {
+        let mut headers = self.request.headers.clone();
+        if let Some(Credential { id, consumer, .. }) = &self.consumer {
+            let groups = consumer.groups.join(", ");
+            let told = [
+                Some(consumer.username.as_str()),
+                consumer.custom_id.as_deref(),
+                (!groups.is_empty()).then_some(groups.as_str()),
+                Some(id),
+            ];
+            for (name, value) in TOLD_BY_GATEWAY.into_iter().zip(told) {
+                headers.remove(name);
+                if let Some(value) = value {
+                    headers.add(name, value.as_bytes()).expect("names and ids fit in a header");
+                }
+            }
+        }
+        headers
+    }
+}
+
+/// What the upstream is told about the consumer, and by the gateway alone.
+pub(super) const TOLD_BY_GATEWAY: [&str; 4] =
+    ["x-consumer-username", "x-consumer-custom-id", "x-consumer-groups", "x-credential-identifier"];
+
+impl ResponseHead {
+    pub(super) fn new(status: u16, headers: Headers) -> Result<Self, String> {
+        if !(200..=599).contains(&status) {
+            return Err(format!("{status} is no final status: expected 200 to 599"));
+        }
+        Ok(Self { status, headers })
+    }
+}

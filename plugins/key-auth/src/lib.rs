@@ -1,0 +1,100 @@
+//! Lets requests through that carry a known key, in a header or in the query, and tells the upstream
+//! whose it is. Settings and answers are those of Kong's plugin of this name.
+
+use tidegate_sdk::prelude::*;
+
+/// Where to look for the key, and what to do with it.
+#[derive(Config)]
+#[config(validate = Settings::check)]
+struct Settings {
+    /// Names to look for the key under: of headers, in any case, and of query parameters, exactly.
+    #[config(default = vec!["apikey".to_owned()])]
+    #[schemars(length(min = 1))]
+    key_names: Vec<String>,
+    /// Look for the key in the headers.
+    #[config(default = true)]
+    key_in_header: bool,
+    /// Look for the key in the query.
+    #[config(default = true)]
+    key_in_query: bool,
+    /// Remove the key from what the upstream gets.
+    #[config(default = false)]
+    hide_credentials: bool,
+    /// Ask for a key in OPTIONS requests as well, which browsers send without one before those of
+    /// other origins.
+    #[config(default = true)]
+    run_on_preflight: bool,
+    /// The realm that WWW-Authenticate names.
+    realm: Option<String>,
+}
+
+impl RequestHook<Result> for Settings {
+    fn on_request(&self, request: &mut Request) -> Result {
+        if !self.run_on_preflight && request.method() == "OPTIONS" {
+            return Ok(Flow::Next);
+        }
+        let (name, key) = match self.presented(request) {
+            Presented::Once { name, key } => (name, key),
+            Presented::Not => return Ok(self.refuse("No API key found in request")),
+            Presented::Repeatedly => return Ok(self.refuse("Duplicate API key found")),
+        };
+        // What is no UTF-8 is nobody's key: the configuration's are.
+        let Some(credential) = key.to_str().ok().and_then(|key| identity::find("key-auth", key)) else {
+            return Ok(self.refuse("Unauthorized"));
+        };
+        if self.hide_credentials {
+            request.remove_header(name);
+            request.remove_query_param(name);
+        }
+        identity::authenticate(&credential)?;
+        Ok(Flow::Next)
+    }
+}
+
+export!(Settings: RequestHook, priority = 1250);
+
+/// The key that came with a request, and under which name.
+enum Presented<'n> {
+    Once { name: &'n str, key: HeaderValue },
+    Not,
+    Repeatedly,
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), String> {
+        for name in &self.key_names {
+            name.parse::<HeaderName>().map_err(|error| format!("key_names: {error}"))?;
+        }
+        match (self.key_in_header, self.key_in_query) {
+            (false, false) => Err("one of key_in_header and key_in_query must be true".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first name under which there is something decides; for each, headers come before the query.
+    fn presented(&self, request: &Request) -> Presented<'_> {
+        for name in &self.key_names {
+            let mut keys = if self.key_in_header { request.header_all(name) } else { Vec::new() };
+            if keys.is_empty() && self.key_in_query {
+                keys.extend(request.query_param_all(name).into_iter().map(HeaderValue::from));
+            }
+            match keys.pop() {
+                Some(_) if !keys.is_empty() => return Presented::Repeatedly,
+                Some(key) if !key.is_empty() => return Presented::Once { name, key },
+                _ => {}
+            }
+        }
+        Presented::Not
+    }
+
+    fn refuse(&self, message: &str) -> Flow {
+        let challenge = match &self.realm {
+            Some(realm) => format!("Key realm=\"{realm}\""),
+            None => "Key".to_owned(),
+        };
+        Flow::reply(401).header("www-authenticate", challenge).json(&json!({ "message": message }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

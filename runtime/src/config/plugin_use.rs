@@ -1,0 +1,135 @@
+//! One entry of a `plugins` list: which plugin, with which config, within which limits.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Number, Value as Json};
+use toml::de::{DeFloat, DeInteger, DeValue};
+
+use super::checked::{PluginConfig, PluginLimits, PluginUse};
+use super::faults::Faults;
+use super::reader::{Fields, Value};
+use super::values::{ByteSize, Period};
+use crate::limits;
+
+/// The `plugins` of a scope: the whole file, a service or a route. `enabled = false` leaves a use out.
+pub(super) fn plugin_uses(scope: &Fields<'_>) -> Vec<PluginUse> {
+    let mut uses: Vec<PluginUse> = Vec::new();
+    for value in scope.array("plugins") {
+        let Some(plugin_use) = plugin_use(value, scope.faults()) else { continue };
+        if uses.iter().any(|other| other.plugin.value == plugin_use.plugin.value) {
+            let message = format!("\"{}\" is used twice in one list", plugin_use.plugin.value);
+            scope.faults().at(&plugin_use.plugin.span, message);
+        }
+        uses.push(plugin_use);
+    }
+    uses
+}
+
+fn plugin_use(value: &Value<'_>, faults: &Faults) -> Option<PluginUse> {
+    let fields = Fields::of(value, "a plugin use", faults)?;
+    let plugin = fields.require("use", "the name of a bundled plugin or of one under [components]");
+    let config = match fields.value("config") {
+        Some(config) => plugin_config(config, faults),
+        None => Some(PluginConfig { json: Json::Object(Map::new()), span: value.span(), places: HashMap::new() }),
+    };
+    let priority = fields.integer("priority", i64::from(i32::MIN)..=i64::from(i32::MAX));
+    let limits = plugin_limits(&fields);
+    let enabled = fields.boolean("enabled").unwrap_or(true);
+    fields.finish();
+    enabled.then_some(())?;
+    Some(PluginUse {
+        plugin: plugin?,
+        config: config?,
+        priority: priority.and_then(|priority| i32::try_from(priority).ok()),
+        limits,
+    })
+}
+
+fn plugin_limits(plugin_use: &Fields<'_>) -> PluginLimits {
+    let mut checked = PluginLimits { time: limits::PLUGIN_TIME, memory: limits::PLUGIN_MEMORY_BYTES };
+    let Some(value) = plugin_use.value("limits") else { return checked };
+    let Some(fields) = Fields::of(value, "`limits`", plugin_use.faults()) else { return checked };
+    if let Some(time) = fields.parse::<Period>("time") {
+        checked.time = time.value.0;
+        if checked.time > limits::PLUGIN_TIME_MAX {
+            let help = "a plugin holds up its worker's other requests while it runs";
+            let message = format!("`time` is at most {:?}", limits::PLUGIN_TIME_MAX);
+            fields.faults().at_with_help(&time.span, message, help);
+        }
+    }
+    if let Some(memory) = fields.parse::<ByteSize>("memory") {
+        checked.memory = memory.value.0;
+        if !(limits::PLUGIN_MEMORY_MIN..=limits::PLUGIN_MEMORY_MAX).contains(&checked.memory) {
+            fields.faults().at(&memory.span, "`memory` is from 64KiB to 4GiB");
+        }
+    }
+    fields.finish();
+    checked
+}
+
+fn plugin_config(value: &Value<'_>, faults: &Faults) -> Option<PluginConfig> {
+    Fields::of(value, "`config`", faults)?;
+    let mut places = HashMap::new();
+    let json = json(value, &mut String::new(), &mut places, faults)?;
+    Some(PluginConfig { json, span: value.span(), places })
+}
+
+/// TOML as JSON; notes the place of every value under its JSON pointer.
+fn json(
+    value: &Value<'_>,
+    pointer: &mut String,
+    places: &mut HashMap<String, super::faults::Span>,
+    faults: &Faults,
+) -> Option<Json> {
+    places.insert(pointer.clone(), value.span());
+    Some(match value.get_ref() {
+        DeValue::String(text) => Json::String(text.to_string()),
+        DeValue::Boolean(boolean) => Json::Bool(*boolean),
+        DeValue::Integer(number) => Json::Number(integer(number, value, faults)?),
+        DeValue::Float(number) => Json::Number(float(number, value, faults)?),
+        DeValue::Datetime(date) => Json::String(date.to_string()),
+        DeValue::Array(array) => {
+            let mut elements = Vec::with_capacity(array.len());
+            for (index, element) in array.iter().enumerate() {
+                elements.push(nested(&index.to_string(), element, pointer, places, faults)?);
+            }
+            Json::Array(elements)
+        }
+        DeValue::Table(table) => {
+            let mut members = Map::new();
+            for (key, member) in table {
+                let key: &str = key.get_ref();
+                members.insert(key.to_owned(), nested(key, member, pointer, places, faults)?);
+            }
+            Json::Object(members)
+        }
+    })
+}
+
+fn nested(
+    token: &str,
+    value: &Value<'_>,
+    pointer: &mut String,
+    places: &mut HashMap<String, super::faults::Span>,
+    faults: &Faults,
+) -> Option<Json> {
+    let parent = pointer.len();
+    pointer.push('/');
+    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+    let nested = json(value, pointer, places, faults);
+    pointer.truncate(parent);
+    nested
+}
+
+fn integer(number: &DeInteger<'_>, value: &Value<'_>, faults: &Faults) -> Option<Number> {
+    let parsed = i64::from_str_radix(number.as_str(), number.radix());
+    parsed.map(Number::from).map_err(|_| faults.at(&value.span(), "this number is too large")).ok()
+}
+
+fn float(number: &DeFloat<'_>, value: &Value<'_>, faults: &Faults) -> Option<Number> {
+    let parsed = number.as_str().parse().ok().and_then(Number::from_f64);
+    if parsed.is_none() {
+        faults.at(&value.span(), "JSON, which plugins are configured in, has no such number");
+    }
+    parsed
+}

@@ -1,0 +1,82 @@
+//! A secret in gateway.toml: itself, or where it is. Only its digest leaves this file.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::limits;
+
+/// How gateway.toml gives a secret. Not `Debug`: it must not reach a log.
+pub(super) enum Secret {
+    Plain(String),
+    /// `env:NAME`, read when the configuration is loaded.
+    Environment(String),
+    /// `file:PATH`, without the newline at its end; watched.
+    File(PathBuf),
+    /// `sha256:HEX`: only the digest is known.
+    Digest([u8; 32]),
+}
+
+impl FromStr for Secret {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("env", name)) => Ok(Self::Environment(name.to_owned())),
+            Some(("file", path)) => Ok(Self::File(path.into())),
+            Some(("sha256", hex)) => digest_from_hex(hex)
+                .map(Self::Digest)
+                .ok_or_else(|| "`sha256:` is followed by 64 hexadecimal digits".to_owned()),
+            _ if text.is_empty() => Err("a secret cannot be empty".to_owned()),
+            _ => Ok(Self::Plain(text.to_owned())),
+        }
+    }
+}
+
+impl Secret {
+    /// The file to watch, if the secret is in one.
+    pub(super) fn file(&self, folder: &Path) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => Some(folder.join(path)),
+            _ => None,
+        }
+    }
+
+    /// SHA-256 of the secret; the error says what is missing, not what was found.
+    pub(super) fn digest(&self, folder: &Path) -> Result<[u8; 32], String> {
+        match self {
+            Self::Plain(text) => digest(text),
+            Self::Digest(digest) => Ok(*digest),
+            Self::Environment(name) => match std::env::var(name) {
+                Ok(text) => digest(&text),
+                Err(_) => Err(format!("the environment variable {name} is not set")),
+            },
+            Self::File(path) => {
+                let path = folder.join(path);
+                let length = std::fs::metadata(&path).map_or(0, |file| file.len());
+                if length > limits::SECRET_BYTES {
+                    return Err(format!("{} is too large for a secret ({length} bytes)", path.display()));
+                }
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+                digest(text.trim_end_matches(['\r', '\n']))
+            }
+        }
+    }
+}
+
+fn digest(text: &str) -> Result<[u8; 32], String> {
+    if text.is_empty() { Err("a secret cannot be empty".to_owned()) } else { Ok(Sha256::digest(text).into()) }
+}
+
+fn digest_from_hex(hex: &str) -> Option<[u8; 32]> {
+    if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}

@@ -1,0 +1,16 @@
+//! The Rust side of `wit/`: types and host traits, generated, so that contract and gateway cannot disagree.
+
+#![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code; wit/ documents it")]
+
+wasmtime::component::bindgen!({
+    path: "../wit/0.1",
+    world: "plugin",
+    imports: { default: trappable },
+});
+
+/// The version of `wit/` that this gateway speaks.
+pub(super) const PACKAGE: &str = "tidegate:plugin";
+pub(super) const VERSION: &str = "0.1.0";
+pub(super) const LIFECYCLE: &str = "tidegate:plugin/lifecycle@0.1.0";
+pub(super) const REQUEST_HOOK: &str = "tidegate:plugin/request-hook@0.1.0";
+pub(super) const RESPONSE_HOOK: &str = "tidegate:plugin/response-hook@0.1.0";

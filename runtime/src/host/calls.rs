@@ -1,0 +1,106 @@
+//! The functions that plugins import, one file per interface of `wit/`.
+
+mod client;
+mod exchange;
+mod identity;
+mod log;
+mod request;
+mod response;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use wasmtime::component::{HasSelf, Linker};
+
+use super::bindings::tidegate::plugin as interfaces;
+use super::bindings::tidegate::plugin::types::{Edit, Header};
+use super::state::State;
+use crate::limits;
+
+/// Offer every interface to `linker`.
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    interfaces::types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::request::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::response::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::exchange::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::identity::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+}
+
+pub(super) use log::write as log_line;
+
+pub(super) use response::final_status;
+
+impl interfaces::types::Host for State {}
+
+/// The interfaces of the contract, for messages about one that is not among them.
+pub(super) const INTERFACES: [&str; 7] = ["types", "request", "response", "client", "exchange", "identity", "log"];
+
+/// What belongs to the connection and not to the message (RFC 9110, section 7.6.1), or says where the message ends:
+/// the gateway's own, on every hop.
+const OWNED: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// A field a plugin may set, parsed.
+pub(super) fn field(header: Header) -> Result<(HeaderName, HeaderValue), String> {
+    let name = editable(&header.name)?;
+    let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(header.value))
+        .map_err(|_| format!("the value of {name} has a byte that no header value may have"))?;
+    Ok((name, value))
+}
+
+fn editable(name: &str) -> Result<HeaderName, String> {
+    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header name"))?;
+    if OWNED.contains(&parsed) {
+        return Err(format!("{parsed} belongs to the gateway, plugins cannot edit it"));
+    }
+    Ok(parsed)
+}
+
+/// Make all edits, or none if one of them is impossible.
+fn edit(headers: &mut HeaderMap, edits: Vec<Edit>) -> Result<(), String> {
+    enum Parsed {
+        Set(HeaderName, HeaderValue),
+        Append(HeaderName, HeaderValue),
+        Remove(HeaderName),
+    }
+    let mut parsed = Vec::with_capacity(edits.len());
+    for edit in edits {
+        parsed.push(match edit {
+            Edit::Set(header) => field(header).map(|(name, value)| Parsed::Set(name, value))?,
+            Edit::Append(header) => field(header).map(|(name, value)| Parsed::Append(name, value))?,
+            Edit::Remove(name) => Parsed::Remove(editable(&name)?),
+        });
+    }
+    if headers.len() + parsed.len() > 2 * limits::HEADER_FIELDS {
+        return Err(format!("a header section holds at most {} fields here", 2 * limits::HEADER_FIELDS));
+    }
+    for edit in parsed {
+        match edit {
+            Parsed::Set(name, value) => drop(headers.insert(name, value)),
+            Parsed::Append(name, value) => drop(headers.append(name, value)),
+            Parsed::Remove(name) => drop(headers.remove(name)),
+        }
+    }
+    Ok(())
+}
+
+/// The first field of this name. A name that no header can have is simply not there.
+fn first(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
+    headers.get(name).map(|value| value.as_bytes().to_vec())
+}
+
+fn all(headers: &HeaderMap) -> Vec<Header> {
+    headers.iter().map(|(name, value)| to_header(name, value)).collect()
+}
+
+fn to_header(name: &HeaderName, value: &HeaderValue) -> Header {
+    Header { name: name.as_str().to_owned(), value: value.as_bytes().to_vec() }
+}

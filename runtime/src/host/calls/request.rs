@@ -1,0 +1,77 @@
+//! `request`: the request's head, read and edited.
+
+use http::header::HOST;
+use http::uri::PathAndQuery;
+
+use super::{all, edit, first, to_header};
+use crate::host::bindings::tidegate::plugin::request::Host;
+use crate::host::bindings::tidegate::plugin::types::{Edit, Header};
+use crate::host::state::State;
+
+impl Host for State {
+    fn method(&mut self) -> wasmtime::Result<String> {
+        Ok(self.request()?.method.as_str().to_owned())
+    }
+
+    fn scheme(&mut self) -> wasmtime::Result<String> {
+        // Listeners speak plain HTTP.
+        self.request().map(|_| "http".to_owned())
+    }
+
+    fn host(&mut self) -> wasmtime::Result<String> {
+        let host = self.request()?.headers.get(HOST);
+        Ok(host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned())
+    }
+
+    fn path(&mut self) -> wasmtime::Result<String> {
+        Ok(self.request()?.target.path().to_owned())
+    }
+
+    fn query(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(self.request()?.target.query().map(str::to_owned))
+    }
+
+    fn header(&mut self, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(first(&self.request()?.headers, &name))
+    }
+
+    fn headers_named(&mut self, names: Vec<String>) -> wasmtime::Result<Vec<Header>> {
+        let headers = &self.request()?.headers;
+        let wanted = |name: &str| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+        let named = headers.iter().filter(|(name, _)| wanted(name.as_str()));
+        Ok(named.map(|(name, value)| to_header(name, value)).collect())
+    }
+
+    fn headers(&mut self) -> wasmtime::Result<Vec<Header>> {
+        Ok(all(&self.request()?.headers))
+    }
+
+    fn edit(&mut self, edits: Vec<Edit>) -> wasmtime::Result<Result<(), String>> {
+        if self.exchange()?.response.is_some() {
+            return Ok(Err(TOO_LATE.to_owned()));
+        }
+        Ok(edit(&mut self.request()?.headers, edits))
+    }
+
+    fn set_query(&mut self, query: Option<String>) -> wasmtime::Result<Result<(), String>> {
+        if self.exchange()?.response.is_some() {
+            return Ok(Err(TOO_LATE.to_owned()));
+        }
+        let request = self.request()?;
+        let path = request.target.path();
+        let target = match &query {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+        Ok(match PathAndQuery::from_maybe_shared(bytes::Bytes::from(target)) {
+            // A "#" would end the query early, and with it what routing and upstream agree on.
+            Ok(target) if target.query() == query.as_deref() => {
+                request.target = target;
+                Ok(())
+            }
+            _ => Err("the query has a character that must be percent-encoded".to_owned()),
+        })
+    }
+}
+
+const TOO_LATE: &str = "the request has been sent already";

@@ -1,0 +1,106 @@
+//! A plugin's file, loaded: checked against the contract, compiled, described. One per distinct file, shared by all
+//! uses of it, whatever their config.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::{Store, StoreContextMut};
+
+use super::bindings::exports::tidegate::plugin::lifecycle::Description;
+use super::bindings::{LIFECYCLE, REQUEST_HOOK, RESPONSE_HOOK};
+use super::engine::{Engine, ticks};
+use super::load::{self, LoadError};
+use super::schema::Schema;
+use super::state::State;
+use super::{calls, wasi};
+use crate::limits;
+
+/// A plugin that can be configured.
+pub struct Component {
+    /// SHA-256 of the file.
+    pub digest: [u8; 32],
+    /// What the plugin calls itself; goes into logs.
+    pub name: Arc<str>,
+    /// The plugin's own version.
+    pub version: String,
+    /// Its place in a chain, unless the use says otherwise.
+    pub priority: i32,
+    /// What its config may be.
+    pub schema: Schema,
+    pub(super) pre: InstancePre<State>,
+    pub(super) configure: ComponentExportIndex,
+    pub(super) on_request: Option<ComponentExportIndex>,
+    pub(super) on_response: Option<ComponentExportIndex>,
+}
+
+/// SHA-256 of a plugin's file, by which it is known.
+pub fn digest(wasm: &[u8]) -> [u8; 32] {
+    Sha256::digest(wasm).into()
+}
+
+impl Component {
+    /// Load a component (wasm32-wasip2) or core module (wasm32-wasip1) of the contract's world.
+    ///
+    /// Takes some ten milliseconds per hundred kilobytes: it compiles.
+    ///
+    /// # Errors
+    /// Whatever [`LoadError`] names.
+    pub fn load(engine: &Engine, wasm: &[u8]) -> Result<Self, LoadError> {
+        let digest = digest(wasm);
+        let bytes = load::componentise(wasm)?;
+        let compiled = Compiled::new(engine.wasmtime(), &*bytes).map_err(load::invalid)?;
+        load::check_imports(engine.wasmtime(), &compiled)?;
+        load::check_exports(engine.wasmtime(), &compiled)?;
+
+        let mut linker = Linker::new(engine.wasmtime());
+        calls::link(&mut linker).and_then(|()| wasi::link(&mut linker, &compiled)).map_err(load::mismatch)?;
+        let pre = linker.instantiate_pre(&compiled).map_err(load::mismatch)?;
+
+        let function = |interface: &str, name: &str| {
+            let interface = compiled.get_export_index(None, interface)?;
+            compiled.get_export_index(Some(&interface), name)
+        };
+        let missing = || LoadError::NotAPlugin;
+        let describe = function(LIFECYCLE, "describe").ok_or_else(missing)?;
+        let configure = function(LIFECYCLE, "configure").ok_or_else(missing)?;
+        let on_request = function(REQUEST_HOOK, "on-request");
+        let on_response = function(RESPONSE_HOOK, "on-response");
+        if on_request.is_none() && on_response.is_none() {
+            return Err(LoadError::NoHook);
+        }
+
+        let description = self::describe(engine, &pre, describe)?;
+        let schema = Schema::parse(&description.config_schema).map_err(LoadError::Schema)?;
+        Ok(Self {
+            digest,
+            name: description.name.into(),
+            version: description.version,
+            priority: description.priority,
+            schema,
+            pre,
+            configure,
+            on_request,
+            on_response,
+        })
+    }
+}
+
+/// A store for one instance of a plugin, bounded in memory; its clock starts with each call.
+pub(super) fn store(engine: &wasmtime::Engine, plugin: Arc<str>, memory: usize) -> Store<State> {
+    let mut store = Store::new(engine, State::new(plugin, memory));
+    store.limiter(|state| &mut state.limiter);
+    store.epoch_deadline_trap();
+    store
+}
+
+fn describe(engine: &Engine, pre: &InstancePre<State>, index: ComponentExportIndex) -> Result<Description, LoadError> {
+    let mut store = store(engine.wasmtime(), "describe".into(), limits::PLUGIN_MEMORY_BYTES);
+    store.set_epoch_deadline(ticks(limits::PLUGIN_LOAD_TIME));
+    let describe = |store: &mut Store<State>| -> wasmtime::Result<Description> {
+        let instance = pre.instantiate(&mut *store)?;
+        let describe = instance.get_typed_func::<(), (Description,)>(&mut *store, index)?;
+        Ok(describe.call(StoreContextMut::from(store), ())?.0)
+    };
+    describe(&mut store).map_err(|error| LoadError::Describe(format!("{error:#}")))
+}

@@ -1,0 +1,132 @@
+//! What plugins see and change of one request and its answer. The proxy makes it, lends it to each hook by moving it
+//! into the plugin's store and back (a pointer's worth of copying), and forwards what is left.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::HeaderMap;
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode};
+
+use crate::limits;
+use crate::snapshot::{Credential, Identities, Route};
+
+/// One request on its way, and its answer once there is one.
+pub struct Exchange {
+    /// The same in logs, in answers and at the upstream.
+    pub id: RequestId,
+    /// Who is at the other end of the connection.
+    pub client: SocketAddr,
+    /// The request, as edited so far.
+    pub request: RequestHead,
+    /// The answer, as edited so far; `None` until response hooks run.
+    pub response: Option<ResponseHead>,
+    /// Where the request goes, once that is known.
+    pub route: Option<Arc<Route>>,
+    /// Who sent it, once a plugin has found out.
+    pub credential: Option<Arc<Credential>>,
+    /// Who may come in at all.
+    pub identities: Arc<Identities>,
+    /// What plugins keep from hook to hook.
+    pub scratch: Scratch,
+}
+
+impl Exchange {
+    /// Stands in a plugin's store while no exchange is lent to it.
+    pub(super) fn vacant() -> Self {
+        Self {
+            id: RequestId(0),
+            client: SocketAddr::from(([0, 0, 0, 0], 0)),
+            request: RequestHead {
+                method: Method::GET,
+                target: PathAndQuery::from_static("/"),
+                headers: HeaderMap::new(),
+            },
+            response: None,
+            route: None,
+            credential: None,
+            identities: Arc::default(),
+            scratch: Scratch::default(),
+        }
+    }
+}
+
+/// A request without its body.
+pub struct RequestHead {
+    /// GET, POST …
+    pub method: Method,
+    /// Path and query.
+    pub target: PathAndQuery,
+    /// The header section; `host` is always the authority the client asked for.
+    pub headers: HeaderMap,
+}
+
+/// A response without its body.
+pub struct ResponseHead {
+    /// 200 to 599.
+    pub status: StatusCode,
+    /// The header section.
+    pub headers: HeaderMap,
+}
+
+/// 128 random bits, shown as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(u128);
+
+impl RequestId {
+    /// A new one, different from all others for practical purposes.
+    pub fn random() -> Self {
+        Self(fastrand::u128(..))
+    }
+
+    /// As a header value.
+    pub fn to_header(self) -> http::HeaderValue {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'0'; 32];
+        for (digit, byte) in text.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            digit.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        http::HeaderValue::from_bytes(&text).unwrap_or(http::HeaderValue::from_static(""))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// Values that plugin uses keep for the exchange, each use seeing its own.
+#[derive(Default)]
+pub struct Scratch {
+    entries: Vec<(usize, String, Bytes)>,
+    bytes: usize,
+}
+
+impl Scratch {
+    /// What use number `owner` of the chain keeps under `key`.
+    pub fn value(&self, owner: usize, key: &str) -> Option<&Bytes> {
+        self.entries.iter().find(|(o, k, _)| *o == owner && k == key).map(|(_, _, value)| value)
+    }
+
+    /// Keep `value`.
+    ///
+    /// # Errors
+    /// The exchange would hold more than [`limits::SCRATCH_BYTES`].
+    pub fn keep(&mut self, owner: usize, key: String, value: Bytes) -> Result<(), String> {
+        let added = key.len() + value.len();
+        let old = self.entries.iter().position(|(o, k, _)| *o == owner && *k == key);
+        let freed = old.and_then(|at| self.entries.get(at)).map_or(0, |(_, k, v)| k.len() + v.len());
+        if self.bytes - freed + added > limits::SCRATCH_BYTES {
+            return Err(format!("the scratch of one exchange holds at most {} bytes", limits::SCRATCH_BYTES));
+        }
+        self.bytes = self.bytes - freed + added;
+        match old.and_then(|at| self.entries.get_mut(at)) {
+            Some(entry) => entry.2 = value,
+            None => self.entries.push((owner, key, value)),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! Tidegate, the gateway. A request's way, each line one call:
+//!
+//! ```text
+//! proxy/accept.rs      a permit, then a connection
+//! proxy/connection.rs  hyper reads requests off it
+//! proxy/exchange.rs    one request, all its phases - start reading here
+//!   proxy/route.rs       host, path, method -> route
+//!   host/chain.rs        request hooks, in order
+//!   proxy/forward.rs     the request, rewritten for the upstream
+//!   proxy/upstream.rs    target, connection, response head
+//!   host/chain.rs        response hooks, in reverse order
+//! proxy/body.rs        bodies, streamed both ways
+//! ```
+//!
+//! Each worker thread does all of that by itself ([`proxy::worker`]); what they share is one immutable
+//! [`snapshot::Snapshot`], which [`gateway::Gateway`] builds from [`config`] and replaces as a whole.
+
+mod balance;
+pub mod config;
+pub mod error;
+pub mod gateway;
+pub mod host;
+pub mod limits;
+mod listeners;
+pub mod proxy;
+pub mod snapshot;
+mod watch;

@@ -1,0 +1,39 @@
+//! One listener of one worker: a permit first, then a connection, so that what cannot be served waits in the kernel.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::connection;
+use super::worker::Worker;
+use crate::limits;
+
+/// Accept until `closed`. Errors are waited out: they never end the loop.
+pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener, closed: CancellationToken) {
+    let accepting = async {
+        loop {
+            // The semaphore is never closed.
+            let Ok(permit) = Arc::clone(&worker.permits).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, client)) => {
+                    let serving = connection::serve(Rc::clone(&worker), stream, client);
+                    worker.connections.spawn_local(async move {
+                        serving.await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(limits::ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    };
+    // A connection is either in the kernel's queue or in its own task: none is lost between.
+    tokio::select! {
+        () = accepting => {}
+        () = closed.cancelled() => {}
+    }
+}

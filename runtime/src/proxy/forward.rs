@@ -1,0 +1,146 @@
+//! What an upstream gets to see: the request, rewritten for its next hop. And what a client must not: the fields that
+//! were for the hop before.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Request, Uri, Version};
+
+use super::body::RequestBody;
+use crate::error::{Cause, Failure};
+use crate::host::exchange::Exchange;
+use crate::snapshot::{Credential, Route};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
+const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
+const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
+const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
+const VIA: HeaderValue = HeaderValue::from_static("1.1 tidegate");
+
+/// For this connection only (RFC 9110, section 7.6.1), besides what `connection` itself names.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// Take away what only the gateway may say, before a plugin or an upstream could believe it.
+pub(super) fn strip_identity(headers: &mut HeaderMap) {
+    for name in [CONSUMER_USERNAME, CONSUMER_CUSTOM_ID, CONSUMER_GROUPS, CREDENTIAL_IDENTIFIER] {
+        headers.remove(name);
+    }
+}
+
+/// Take away what was meant for the hop it came over.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            // Where a message ends is never up to a field that goes no further.
+            .filter(|name| *name != header::CONTENT_LENGTH && *name != header::HOST)
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// The request for the upstream of `route`. Takes the body and leaves the head's values behind for response hooks,
+/// which may read the request.
+pub(super) fn request(
+    route: &Route,
+    prefix_length: usize,
+    exchange: &Exchange,
+    body: RequestBody,
+) -> Result<Request<RequestBody>, Failure> {
+    let target = target(route, prefix_length, &exchange.request.target)
+        .map_err(|error| Failure::new(Cause::RequestInvalid, format!("its path cannot be forwarded: {error}")))?;
+    let mut request = Request::new(body);
+    *request.method_mut() = exchange.request.method.clone();
+    *request.version_mut() = Version::HTTP_11;
+    *request.uri_mut() = Uri::from(target);
+    *request.headers_mut() = headers(route, prefix_length, exchange);
+    Ok(request)
+}
+
+/// The service's path, then the request's, without the matched prefix if the route strips it.
+fn target(route: &Route, prefix_length: usize, target: &PathAndQuery) -> Result<PathAndQuery, http::Error> {
+    let stripped = if route.strip_path { prefix_length } else { 0 };
+    let base = &route.service.path;
+    if stripped == 0 && base.is_empty() {
+        return Ok(target.clone());
+    }
+    let rest = target.as_str().get(stripped..).unwrap_or_default();
+    let slash = if rest.starts_with('/') { "" } else { "/" };
+    Ok(PathAndQuery::from_maybe_shared(bytes::Bytes::from(format!("{base}{slash}{rest}")))?)
+}
+
+fn headers(route: &Route, prefix_length: usize, exchange: &Exchange) -> HeaderMap {
+    let mut headers = exchange.request.headers.clone();
+    strip_hop_by_hop(&mut headers);
+
+    let host = headers.remove(header::HOST);
+    if let Some(host) = &host {
+        headers.insert(FORWARDED_HOST, host.clone());
+    }
+    let host = if route.preserve_host { host } else { None };
+    headers.insert(header::HOST, host.unwrap_or_else(|| route.service.host.clone()));
+
+    let client = text(&exchange.client.ip().to_string());
+    let forwarded_for = match headers.get(&FORWARDED_FOR) {
+        Some(before) => list([before.as_bytes(), client.as_bytes()]),
+        None => client.clone(),
+    };
+    headers.insert(FORWARDED_FOR, forwarded_for);
+    headers.insert(REAL_IP, client);
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    let path = exchange.request.target.path();
+    headers.insert(FORWARDED_PATH, text(path));
+    if route.strip_path && prefix_length > 1 {
+        headers.insert(FORWARDED_PREFIX, text(path.get(..prefix_length).unwrap_or_default()));
+    }
+    headers.append(header::VIA, VIA);
+    if let Some(credential) = &exchange.credential {
+        identify(&mut headers, credential);
+    }
+    headers
+}
+
+/// Tell the upstream who was authenticated.
+fn identify(headers: &mut HeaderMap, credential: &Credential) {
+    let consumer = &credential.consumer;
+    headers.insert(CONSUMER_USERNAME, text(&consumer.username));
+    headers.insert(CREDENTIAL_IDENTIFIER, text(&credential.id));
+    if let Some(custom_id) = &consumer.custom_id {
+        headers.insert(CONSUMER_CUSTOM_ID, text(custom_id));
+    }
+    if !consumer.groups.is_empty() {
+        headers.insert(CONSUMER_GROUPS, list(consumer.groups.iter().map(String::as_bytes)));
+    }
+}
+
+fn list<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> HeaderValue {
+    let joined = values.into_iter().collect::<Vec<_>>().join(&b", "[..]);
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Checked names and parsed paths have no byte that a header value may not have.
+fn text(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}

@@ -1,0 +1,77 @@
+//! Notices that a file of the configuration has changed, by looking at it now and then. That works on every file
+//! system, through symbolic links and renames, where notifications from the kernel do not; a few `stat` calls a
+//! second cost nothing.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::limits;
+
+/// Files and what they looked like.
+pub(crate) struct Watch {
+    files: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+/// Changes whenever the file is written or another takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl Watch {
+    /// Watch one file, as it is now.
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { files: vec![(path.to_owned(), stamp(path))] }
+    }
+
+    /// Watch these files from now on; one that was watched before is compared with what it looked like then.
+    pub(crate) fn set_files(&mut self, paths: Vec<PathBuf>) {
+        let known = std::mem::take(&mut self.files);
+        self.files = paths
+            .into_iter()
+            .map(|path| match known.iter().find(|(known, _)| *known == path) {
+                Some(known) => known.clone(),
+                None => (path.clone(), stamp(&path)),
+            })
+            .collect();
+    }
+
+    /// Ends when a file has changed and all have stayed as they are for a while: whoever writes several, or one in
+    /// pieces, is given the time to finish.
+    pub(crate) async fn changed(&mut self) {
+        let mut changing = false;
+        loop {
+            tokio::time::sleep(limits::WATCH_INTERVAL).await;
+            match (self.look(), changing) {
+                (true, _) => changing = true,
+                (false, true) => return,
+                (false, false) => {}
+            }
+        }
+    }
+
+    /// Remember how the files look now; tells whether that is different from before.
+    pub(crate) fn look(&mut self) -> bool {
+        let mut changed = false;
+        for (path, known) in &mut self.files {
+            let now = stamp(path);
+            changed |= now != *known;
+            *known = now;
+        }
+        changed
+    }
+}
+
+/// `None`: the file is not there, or not to be seen.
+fn stamp(path: &Path) -> Option<Stamp> {
+    let file = std::fs::metadata(path).ok()?;
+    Some(Stamp {
+        device: file.dev(),
+        inode: file.ino(),
+        bytes: file.size(),
+        modified: (file.mtime(), file.mtime_nsec()),
+    })
+}

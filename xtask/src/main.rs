@@ -1,0 +1,71 @@
+//! `cargo xtask <command>`: what the project needs besides `cargo build`.
+//!
+//! In: a command and its few arguments. Out: files under the target folder, a
+//! running demo, or a test run, and an exit code that tells how it went.
+
+mod demo;
+mod plugins;
+mod setup;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::{demo::Mode, setup::Report, workspace::Workspace};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<ExitCode> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [] | ["help" | "-h" | "--help", ..] | [_, "-h" | "--help"] => print!("{HELP}"),
+        ["setup"] => setup::run(&Workspace::load()?, Report::Everything)?,
+        ["plugins"] => {
+            let workspace = Workspace::load()?;
+            setup::run(&workspace, Report::Changes)?;
+            plugins::run(&workspace)?;
+        }
+        ["demo"] => return demo::run(&Workspace::load()?, Mode::Serve),
+        ["demo", "--check"] => return demo::run(&Workspace::load()?, Mode::Check),
+        ["test"] => return test::run(&Workspace::load()?, &[]),
+        ["test", "--", rest @ ..] => return test::run(&Workspace::load()?, rest),
+        ["test", ..] => {
+            bail!("arguments for `cargo test` come after `--`: cargo xtask test -- <arguments>")
+        }
+        [command @ ("setup" | "plugins" | "demo"), argument, ..] => {
+            bail!("`{command}` has no argument `{argument}`; `cargo xtask --help` lists what there is")
+        }
+        [other, ..] => {
+            bail!("there is no command `{other}`; `cargo xtask --help` lists what there is")
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  setup           Install the wasm targets that plugins are compiled for.
+                  Does nothing when they are there; every other command starts with it.
+  plugins         Compile every plugin to wasm:
+                    plugins/*        to target/plugins/<name>.wasm
+                    examples/*       to target/examples/<name>.wasm and <name>-wasip1.wasm
+                    tests/plugins/*  to target/test-plugins/<name>.wasm
+  demo            Run the gateway in front of an echo server, with curl lines to try.
+  demo --check    The same, but sends the requests itself, swaps a plugin under load,
+                  and fails unless every answer is as it should be.
+  test [-- ARGS]  Compile the plugins, then run `cargo test --workspace --locked ARGS`.
+
+New here? `cargo xtask demo`.
+";
