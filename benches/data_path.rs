@@ -1,1 +1,92 @@
-fn main() {}
+//! What the steps of a request cost by themselves: finding its route, passing its chain. Run with `cargo bench`; built
+//! plugins are needed, which `cargo xtask plugins` makes.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use http::{HeaderMap, HeaderValue, Method};
+use tidegate::config;
+use tidegate::host::engine::Engine;
+use tidegate::host::exchange::{Exchange, RequestHead, RequestId, Scratch};
+use tidegate::host::library::Library;
+use tidegate::snapshot::{self, Snapshot};
+
+fn snapshot(config: &str) -> Snapshot {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gateway.toml");
+    let listener = "listeners = [{ address = \"127.0.0.1:0\" }]\n";
+    std::fs::write(&path, format!("{listener}{config}")).expect("a file");
+    let (config, faults) = config::load(&path).expect("a document");
+    let mut library = Library::new(Engine::new().expect("an engine"), 1);
+    snapshot::build(&config, faults, &mut library, 1).unwrap_or_else(|report| panic!("{report}"))
+}
+
+/// A request as a browser's fetch sends it, with a key.
+fn exchange(snapshot: &Snapshot) -> Box<Exchange> {
+    let fields = [
+        ("host", "api.example.com"),
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        ("accept", "application/json"),
+        ("accept-language", "en-GB,en;q=0.5"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("referer", "https://app.example.com/"),
+        ("origin", "https://app.example.com"),
+        ("apikey", "alices-key"),
+    ];
+    let headers: HeaderMap =
+        fields.into_iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
+    Box::new(Exchange {
+        id: RequestId::random(),
+        client: ([127, 0, 0, 1], 4711).into(),
+        listener: ([127, 0, 0, 1], 8000).into(),
+        request: RequestHead { method: Method::GET, target: "/v1/orders/7?expand=items".parse().unwrap(), headers },
+        response: None,
+        route: None,
+        credential: None,
+        identities: Arc::clone(&snapshot.identities),
+        scratch: Scratch::default(),
+    })
+}
+
+fn chain(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("request hooks");
+    for (name, plugins) in [
+        ("none", ""),
+        ("key-auth", "{ use = \"key-auth\" }"),
+        ("key-auth and correlation-id", "{ use = \"key-auth\" }, { use = \"correlation-id\" }"),
+    ] {
+        let snapshot = snapshot(&format!(
+            "plugins = [{plugins}]\n\
+             consumers = [{{ username = \"alice\", credentials = [{{ kind = \"key-auth\", key = \"alices-key\" }}] }}]\n"
+        ));
+        let mut exchange = exchange(&snapshot);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                exchange.request.headers.remove("kong-request-id");
+                black_box(snapshot.global.on_request(0, &mut exchange).entered)
+            });
+        });
+        assert_eq!(exchange.credential.is_some(), plugins.contains("key-auth"));
+    }
+    group.finish();
+}
+
+fn route(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("route");
+    for count in [10, 10_000] {
+        let routes: String = (0..count)
+            .map(|number| format!("  {{ name = \"r{number}\", paths = [\"/v1/area{number}/orders\"] }},\n"))
+            .collect();
+        let snapshot =
+            snapshot(&format!("[[services]]\nname = \"s\"\nurl = \"http://127.0.0.1:1\"\nroutes = [\n{routes}]\n"));
+        let path = format!("/v1/area{}/orders/7", count / 2);
+        group.bench_with_input(BenchmarkId::from_parameter(count), &path, |bencher, path| {
+            bencher.iter(|| snapshot.router.find("api.example.com", black_box(path), &Method::GET).is_some());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, chain, route);
+criterion_main!(benches);

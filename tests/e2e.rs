@@ -1,1 +1,9 @@
+//! The real executable, from outside: started on a configuration of each test's own, talked to over loopback, stopped
+//! by its process id. Run by `cargo xtask test`, which builds the plugins these tests use.
 
+mod bad_input;
+mod failures;
+mod harness;
+mod plugins;
+mod proxying;
+mod reload;

@@ -15,6 +15,11 @@
 //! Each worker thread does all of that by itself ([`proxy::worker`]); what they share is one immutable
 //! [`snapshot::Snapshot`], which [`gateway::Gateway`] builds from [`config`] and replaces as a whole.
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unreachable)
+)]
+
 mod balance;
 pub mod config;
 pub mod error;

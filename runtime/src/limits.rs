@@ -48,8 +48,8 @@ pub const CLIENT_BODY_IDLE: Duration = Duration::from_secs(60);
 pub const CLIENT_HEAD_BYTES: usize = 64 << 10;
 /// Read buffer of an upstream connection, which bounds the response's head.
 pub const UPSTREAM_HEAD_BYTES: usize = 64 << 10;
-/// Most header fields in a head, either way.
-pub const HEADER_FIELDS: usize = 128;
+/// Most header fields that plugins may make of a head; hyper takes 100 from a peer.
+pub const HEADER_FIELDS: usize = 200;
 
 /// Idle connections kept per target and worker (Kong: 512 in all).
 pub const IDLE_CONNECTIONS: usize = 256;

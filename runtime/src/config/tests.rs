@@ -1,1 +1,105 @@
+use super::*;
 
+fn faults(text: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    std::fs::write(&path, text).unwrap();
+    let report = match load(&path) {
+        Ok((_, faults)) => faults.into_report(),
+        Err(report) => report,
+    };
+    report.faults().iter().map(|fault| fault.message.clone()).collect()
+}
+
+const LISTENER: &str = "listeners = [{ address = \"127.0.0.1:8000\" }]\n";
+
+#[test]
+fn an_empty_file_lacks_a_listener() {
+    assert_eq!(faults(""), ["no listener: nobody could connect"]);
+    assert_eq!(faults(LISTENER), [""; 0]);
+}
+
+#[test]
+fn a_document_that_is_not_toml_is_not_read_further() {
+    let found = faults("a = \nunknown = 1\n[b\n");
+    assert!(found.len() >= 2 && found.iter().all(|fault| fault.starts_with("not TOML")), "{found:?}");
+}
+
+#[test]
+fn every_kind_of_table_names_what_is_missing() {
+    let text = "upstreams = [{}]\nservices = [{ routes = [{}] }]\nconsumers = [{ credentials = [{}] }]\n\
+                plugins = [{}]\n[components.a]\n";
+    let found = faults(&format!("{LISTENER}{text}"));
+    for key in ["name", "url", "username", "kind", "key", "use", "path"] {
+        assert!(found.contains(&format!("`{key}` is missing")), "{key}: {found:?}");
+    }
+    assert!(found.contains(&"an upstream needs targets".to_owned()), "{found:?}");
+    assert!(found.contains(&"a route needs something to match".to_owned()), "{found:?}");
+}
+
+#[test]
+fn values_are_held_to_their_types_and_bounds() {
+    for (text, expected) in [
+        ("workers = 0", "`workers` must be from 1 to 1024, not 0"),
+        ("workers = 99999999999999999999", "`workers` must be from 1 to 1024, not 99999999999999999999"),
+        ("workers = \"2\"", "`workers` must be a whole number, not a string"),
+        ("services = {}", "`services` must be an array, not a table"),
+        ("services = [1]", "a service must be a table, not a whole number"),
+        ("plugins = [{ use = \"a\", limits = { time = \"2s\" } }]", "`time` is at most 1s"),
+        ("plugins = [{ use = \"a\", limits = { memory = \"1B\" } }]", "`memory` is from 64KiB to 4GiB"),
+        ("plugins = [{ use = \"a\" }, { use = \"a\" }]", "\"a\" is used twice in one list"),
+        ("plugins = [{ use = \"a\", config = { x = nan } }]", "JSON, which plugins are configured in, has no such number"),
+        ("upstreams = [{ name = \"u\", targets = [{ address = \"a:1\", weight = 65536 }] }]", "`weight` must be from 0 to 65535, not 65536"),
+    ] {
+        assert_eq!(faults(&format!("{LISTENER}{text}")), [expected], "{text}");
+    }
+}
+
+#[test]
+fn a_key_belongs_to_one_consumer_however_it_is_written() {
+    let text = "consumers = [\n\
+        { username = \"a\", credentials = [{ kind = \"key-auth\", key = \"secret\" }] },\n\
+        { username = \"b\", credentials = [{ kind = \"key-auth\", key = \
+        \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\" }] },\n\
+        { username = \"c\", credentials = [{ kind = \"other\", key = \"secret\" }] },\n]";
+    let found = faults(&format!("{LISTENER}{text}"));
+    assert_eq!(found, ["this key-auth key belongs to \"a\" already"]);
+}
+
+#[test]
+fn secrets_come_from_files_without_their_last_newline_and_those_are_watched() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), "secret\n").unwrap();
+    let credential = "consumers = [{ username = \"a\", credentials = [{ kind = \"key-auth\", key = \"file:key\" }] }]";
+    let path = folder.path().join("gateway.toml");
+    std::fs::write(&path, format!("{LISTENER}{credential}")).unwrap();
+    let (config, faults) = load(&path).unwrap();
+    assert!(faults.is_empty());
+    assert_eq!(config.watched, [folder.path().join("key")]);
+    use sha2::{Digest, Sha256};
+    assert_eq!(config.consumers[0].credentials[0].digest, <[u8; 32]>::from(Sha256::digest("secret")));
+}
+
+#[test]
+fn plugin_config_becomes_json_with_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    let text = format!("{LISTENER}plugins = [{{ use = \"a\", config = {{ \"x/y\" = [1, {{ z = 0x10 }}], d = 2020-01-01 }} }}]");
+    std::fs::write(&path, &text).unwrap();
+    let (config, faults) = load(&path).unwrap();
+    assert!(faults.is_empty());
+    let config = &config.plugins[0].config;
+    assert_eq!(config.json, serde_json::json!({ "x/y": [1, { "z": 16 }], "d": "2020-01-01" }));
+    let place = &config.places["/x~1y/1/z"];
+    assert_eq!(&text[place.clone()], "0x10");
+}
+
+#[test]
+fn a_relative_path_starts_at_the_files_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    std::fs::write(&path, format!("{LISTENER}[components.a]\npath = \"x/a.wasm\"\n")).unwrap();
+    let (config, _) = load(&path).unwrap();
+    assert_eq!(config.components[0].path.value, folder.path().join("x/a.wasm"));
+    assert_eq!(Path::new("gateway.toml").parent(), Some(Path::new("")), "and without one, where the gateway runs");
+}

@@ -79,8 +79,8 @@ fn edit(headers: &mut HeaderMap, edits: Vec<Edit>) -> Result<(), String> {
             Edit::Remove(name) => Parsed::Remove(editable(&name)?),
         });
     }
-    if headers.len() + parsed.len() > 2 * limits::HEADER_FIELDS {
-        return Err(format!("a header section holds at most {} fields here", 2 * limits::HEADER_FIELDS));
+    if headers.len() + parsed.len() > limits::HEADER_FIELDS {
+        return Err(format!("a header section holds at most {} fields here", limits::HEADER_FIELDS));
     }
     for edit in parsed {
         match edit {

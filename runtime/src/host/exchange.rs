@@ -19,6 +19,8 @@ pub struct Exchange {
     pub id: RequestId,
     /// Who is at the other end of the connection.
     pub client: SocketAddr,
+    /// Where the client connected to.
+    pub listener: SocketAddr,
     /// The request, as edited so far.
     pub request: RequestHead,
     /// The answer, as edited so far; `None` until response hooks run.
@@ -39,6 +41,7 @@ impl Exchange {
         Self {
             id: RequestId(0),
             client: SocketAddr::from(([0, 0, 0, 0], 0)),
+            listener: SocketAddr::from(([0, 0, 0, 0], 0)),
             request: RequestHead {
                 method: Method::GET,
                 target: PathAndQuery::from_static("/"),

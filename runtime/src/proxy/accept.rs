@@ -7,18 +7,23 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::connection;
+use super::exchange::Ends;
 use super::worker::Worker;
 use crate::limits;
 
 /// Accept until `closed`. Errors are waited out: they never end the loop.
 pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener, closed: CancellationToken) {
+    let address = match listener.local_addr() {
+        Ok(address) => address,
+        Err(error) => return tracing::error!(%error, "a listener has no address"),
+    };
     let accepting = async {
         loop {
             // The semaphore is never closed.
             let Ok(permit) = Arc::clone(&worker.permits).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, client)) => {
-                    let serving = connection::serve(Rc::clone(&worker), stream, client);
+                    let serving = connection::serve(Rc::clone(&worker), stream, Ends { client, listener: address });
                     worker.connections.spawn_local(async move {
                         serving.await;
                         drop(permit);

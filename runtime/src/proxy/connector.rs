@@ -44,7 +44,6 @@ async fn handshake(stream: TcpStream, target: &Authority) -> Result<Sender, Fail
     stream.set_nodelay(true).map_err(|error| failed(&error))?;
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(limits::UPSTREAM_HEAD_BYTES)
-        .max_headers(limits::HEADER_FIELDS)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;

@@ -18,11 +18,18 @@ use crate::host::exchange::{Exchange, RequestHead, RequestId, ResponseHead, Scra
 use crate::limits;
 use crate::snapshot::{Route, Snapshot};
 
-/// Take `request` from `client` through the gateway.
-pub(super) async fn serve(worker: &Worker, client: SocketAddr, request: Request<Incoming>) -> Response<ResponseBody> {
+/// The two ends of the connection that a request came on.
+#[derive(Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) client: SocketAddr,
+    pub(super) listener: SocketAddr,
+}
+
+/// Take `request` through the gateway.
+pub(super) async fn serve(worker: &Worker, ends: Ends, request: Request<Incoming>) -> Response<ResponseBody> {
     let snapshot = worker.snapshot();
     let (head, body) = request.into_parts();
-    let (mut exchange, invalid) = begin(head, client, &snapshot);
+    let (mut exchange, invalid) = begin(head, ends, &snapshot);
 
     let Some((route, prefix_length)) = find_route(&snapshot, &exchange) else {
         let failure = invalid.unwrap_or_else(|| Failure::new(Cause::RouteNotFound, "no route matches"));
@@ -46,13 +53,14 @@ pub(super) async fn serve(worker: &Worker, client: SocketAddr, request: Request<
 }
 
 /// The exchange as the client began it, and what makes it impossible to serve, if anything does.
-fn begin(mut head: request::Parts, client: SocketAddr, snapshot: &Snapshot) -> (Box<Exchange>, Option<Failure>) {
+fn begin(mut head: request::Parts, ends: Ends, snapshot: &Snapshot) -> (Box<Exchange>, Option<Failure>) {
     let invalid = settle_host(&mut head).err().map(|problem| Failure::new(Cause::RequestInvalid, problem));
     forward::strip_identity(&mut head.headers);
     let target = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
     let exchange = Exchange {
         id: RequestId::random(),
-        client,
+        client: ends.client,
+        listener: ends.listener,
         request: RequestHead { method: head.method, target, headers: head.headers },
         response: None,
         route: None,

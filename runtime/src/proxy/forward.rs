@@ -15,11 +15,21 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
 const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
 const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
 const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
+/// All that an upstream may believe about who sent a request, under Kong's names.
+const IDENTITY: [HeaderName; 6] = [
+    CONSUMER_USERNAME,
+    CONSUMER_CUSTOM_ID,
+    CONSUMER_GROUPS,
+    CREDENTIAL_IDENTIFIER,
+    HeaderName::from_static("x-consumer-id"),
+    HeaderName::from_static("x-anonymous-consumer"),
+];
 const VIA: HeaderValue = HeaderValue::from_static("1.1 tidegate");
 
 /// For this connection only (RFC 9110, section 7.6.1), besides what `connection` itself names.
@@ -35,7 +45,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 
 /// Take away what only the gateway may say, before a plugin or an upstream could believe it.
 pub(super) fn strip_identity(headers: &mut HeaderMap) {
-    for name in [CONSUMER_USERNAME, CONSUMER_CUSTOM_ID, CONSUMER_GROUPS, CREDENTIAL_IDENTIFIER] {
+    for name in IDENTITY {
         headers.remove(name);
     }
 }
@@ -95,6 +105,9 @@ fn headers(route: &Route, prefix_length: usize, exchange: &Exchange) -> HeaderMa
     let mut headers = exchange.request.headers.clone();
     strip_hop_by_hop(&mut headers);
 
+    for name in [FORWARDED_HOST, FORWARDED_PREFIX] {
+        headers.remove(name);
+    }
     let host = headers.remove(header::HOST);
     if let Some(host) = &host {
         headers.insert(FORWARDED_HOST, host.clone());
@@ -110,6 +123,7 @@ fn headers(route: &Route, prefix_length: usize, exchange: &Exchange) -> HeaderMa
     headers.insert(FORWARDED_FOR, forwarded_for);
     headers.insert(REAL_IP, client);
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(FORWARDED_PORT, HeaderValue::from(exchange.listener.port()));
     let path = exchange.request.target.path();
     headers.insert(FORWARDED_PATH, text(path));
     if route.strip_path && prefix_length > 1 {
