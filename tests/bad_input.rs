@@ -114,10 +114,10 @@ async fn config_that_the_plugins_schema_refuses() {
     );
     let expected = [
         "key-auth refuses this config: it knows no `key_namez`",
-        "gateway.toml:12:47",
+        "gateway.toml:12:46",
         "did you mean `key_names`?",
         "key-auth refuses this config: 1 is not of type \"boolean\"",
-        "gateway.toml:12:73",
+        "gateway.toml:12:72",
     ];
     refused(&config, &[], &expected).await;
 }

@@ -1,6 +1,8 @@
 //! The real executable, from outside: started on a configuration of each test's own, talked to over loopback, stopped
 //! by its process id. Run by `cargo xtask test`, which builds the plugins these tests use.
 
+#![allow(unreachable_pub, reason = "nothing outside of a test binary could reach anything")]
+
 mod bad_input;
 mod failures;
 mod harness;

@@ -52,12 +52,9 @@ async fn the_same_crate_runs_as_component_and_as_core_module() {
     let uses = r#"{ use = "require-p2", config = { header = "X-Two" } },
                   { use = "require-p1", config = { header = "x-one" } }"#;
     let gateway = gateway(&upstream, "", uses).await;
-    for (headers, status) in [
-        (&[][..], 401),
-        (&[("x-one", "1")], 401),
-        (&[("x-two", "2")], 401),
-        (&[("x-one", "1"), ("x-two", "2")], 200),
-    ] {
+    for (headers, status) in
+        [(&[][..], 401), (&[("x-one", "1")], 401), (&[("x-two", "2")], 401), (&[("x-one", "1"), ("x-two", "2")], 200)]
+    {
         let answer = gateway.request("GET", "/", headers).await;
         assert_eq!(answer.status, status, "{headers:?}");
         if status == 401 {
@@ -82,6 +79,7 @@ async fn key_auth_tells_the_upstream_who_it_is() {
     assert_eq!(answer.upstream_got("x-credential-identifier").unwrap().len(), 16);
 
     assert_eq!(gateway.request("GET", "/", &[("apikey", "another-key")]).await.status, 200, "known by digest alone");
+    let connections = upstream.connections();
     let refusals: [(&[(&str, &str)], &str); 3] = [
         (&[], "No API key found in request"),
         (&[("apikey", "guessed")], "Unauthorized"),
@@ -92,7 +90,7 @@ async fn key_auth_tells_the_upstream_who_it_is() {
         assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Key")));
         assert_eq!(answer.json()["message"], message);
     }
-    assert_eq!(upstream.connections(), 1, "who is refused never gets that far");
+    assert_eq!(upstream.connections(), connections, "who is refused never gets that far");
 }
 
 #[tokio::test]

@@ -44,9 +44,9 @@ pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 pub const CLIENT_HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest pause between two pieces of a request's body.
 pub const CLIENT_BODY_IDLE: Duration = Duration::from_secs(60);
-/// Read buffer of a client connection, which bounds the request's head.
+/// Read buffer of a client connection, which bounds the request's head; hyper may fill it up to twice over.
 pub const CLIENT_HEAD_BYTES: usize = 64 << 10;
-/// Read buffer of an upstream connection, which bounds the response's head.
+/// Read buffer of an upstream connection, which bounds the response's head in the same way.
 pub const UPSTREAM_HEAD_BYTES: usize = 64 << 10;
 /// Most header fields that plugins may make of a head; hyper takes 100 from a peer.
 pub const HEADER_FIELDS: usize = 200;

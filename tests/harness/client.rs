@@ -17,7 +17,8 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::PATIENCE;
 
-type Streamed = StreamBody<std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<Frame<Bytes>, std::io::Error>> + Send>>>;
+type Streamed =
+    StreamBody<std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<Frame<Bytes>, std::io::Error>> + Send>>>;
 
 pub struct Client {
     sender: SendRequest<Either<Full<Bytes>, Streamed>>,
@@ -61,7 +62,10 @@ impl Client {
     }
 
     /// Send a request whose body is what comes over the channel; the response's head is waited for.
-    pub async fn stream(&mut self, path: &str) -> (mpsc::UnboundedSender<Bytes>, impl Future<Output = Response<Incoming>>) {
+    pub async fn stream(
+        &mut self,
+        path: &str,
+    ) -> (mpsc::UnboundedSender<Bytes>, impl Future<Output = Response<Incoming>>) {
         let (pieces, receiver) = mpsc::unbounded_channel();
         let frames = UnboundedReceiverStream::new(receiver).map(|piece| Ok(Frame::data(piece)));
         let request = request("POST", path, &[], Either::Right(StreamBody::new(Box::pin(frames) as _)));

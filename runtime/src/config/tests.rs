@@ -48,8 +48,14 @@ fn values_are_held_to_their_types_and_bounds() {
         ("plugins = [{ use = \"a\", limits = { time = \"2s\" } }]", "`time` is at most 1s"),
         ("plugins = [{ use = \"a\", limits = { memory = \"1B\" } }]", "`memory` is from 64KiB to 4GiB"),
         ("plugins = [{ use = \"a\" }, { use = \"a\" }]", "\"a\" is used twice in one list"),
-        ("plugins = [{ use = \"a\", config = { x = nan } }]", "JSON, which plugins are configured in, has no such number"),
-        ("upstreams = [{ name = \"u\", targets = [{ address = \"a:1\", weight = 65536 }] }]", "`weight` must be from 0 to 65535, not 65536"),
+        (
+            "plugins = [{ use = \"a\", config = { x = nan } }]",
+            "JSON, which plugins are configured in, has no such number",
+        ),
+        (
+            "upstreams = [{ name = \"u\", targets = [{ address = \"a:1\", weight = 65536 }] }]",
+            "`weight` must be from 0 to 65535, not 65536",
+        ),
     ] {
         assert_eq!(faults(&format!("{LISTENER}{text}")), [expected], "{text}");
     }
@@ -84,7 +90,9 @@ fn secrets_come_from_files_without_their_last_newline_and_those_are_watched() {
 fn plugin_config_becomes_json_with_places() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gateway.toml");
-    let text = format!("{LISTENER}plugins = [{{ use = \"a\", config = {{ \"x/y\" = [1, {{ z = 0x10 }}], d = 2020-01-01 }} }}]");
+    let text = format!(
+        "{LISTENER}plugins = [{{ use = \"a\", config = {{ \"x/y\" = [1, {{ z = 0x10 }}], d = 2020-01-01 }} }}]"
+    );
     std::fs::write(&path, &text).unwrap();
     let (config, faults) = load(&path).unwrap();
     assert!(faults.is_empty());

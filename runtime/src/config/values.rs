@@ -11,11 +11,6 @@ use std::time::Duration;
 pub struct Name(String);
 
 impl Name {
-    /// Stands in for a missing name, whose absence is a fault of its own.
-    pub(super) fn unnamed() -> Self {
-        Self("unnamed".to_owned())
-    }
-
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -100,7 +95,7 @@ fn number_and_unit<'t>(text: &'t str, expected: &str) -> Result<(u64, &'t str), 
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     match number.parse() {
-        Ok(number) if !unit.is_empty() => Ok((number, unit)),
+        Ok(number) if !unit.is_empty() => Ok((number, unit.trim_start())),
         _ => Err(format!("expected {expected}, not \"{text}\"")),
     }
 }
@@ -253,7 +248,7 @@ mod tests {
         assert_eq!("250ms".parse(), Ok(Period(Duration::from_millis(250))));
         assert_eq!("2m".parse(), Ok(Period(Duration::from_secs(120))));
         assert_eq!("16MiB".parse(), Ok(ByteSize(16 << 20)));
-        for bad in ["", "5", "s", "0s", "5 s", "-1s", "5d", "99999999999999999999s", "48h"] {
+        for bad in ["", "5", "s", "0s", "5 minutes", "-1s", "5d", "99999999999999999999s", "48h"] {
             assert!(bad.parse::<Period>().is_err(), "{bad:?}");
         }
         for bad in ["", "5", "5MB", "1.5MiB", "99999999999999999999B", "99999999999GiB"] {

@@ -163,7 +163,8 @@ mod tests {
         let engine = crate::host::engine::Engine::new().unwrap();
         let text = component::Component::load(&engine, b"#!/bin/sh\n").err();
         assert_eq!(text, Some(LoadError::NotWasm));
-        assert!(matches!(load("(module)"), LoadError::NotComponentisable(_)));
+        assert_eq!(load("(module)"), LoadError::NotAPlugin);
+        assert!(matches!(load(r#"(module (import "env" "f" (func)))"#), LoadError::NotComponentisable(_)));
         assert_eq!(load("(component)"), LoadError::NotAPlugin);
         assert_eq!(
             load(r#"(component (import "acme:auth/tokens@1.0.0" (instance)))"#),
