@@ -8,7 +8,7 @@ pub mod engine;
 pub mod exchange;
 mod instance;
 pub mod library;
-mod load;
+pub mod load;
 pub mod plugin;
 mod schema;
 mod state;

@@ -97,7 +97,7 @@ fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
     Ok(sockets)
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Sharing {
     Alone,
     WithOtherWorkers,

@@ -49,13 +49,15 @@ impl Component {
     pub fn load(engine: &Engine, wasm: &[u8]) -> Result<Self, LoadError> {
         let digest = digest(wasm);
         let bytes = load::componentise(wasm)?;
-        let compiled = Compiled::new(engine.wasmtime(), &*bytes).map_err(load::invalid)?;
+        let compiled = Compiled::new(engine.wasmtime(), &*bytes).map_err(|error| load::invalid(&error))?;
         load::check_imports(engine.wasmtime(), &compiled)?;
         load::check_exports(engine.wasmtime(), &compiled)?;
 
         let mut linker = Linker::new(engine.wasmtime());
-        calls::link(&mut linker).and_then(|()| wasi::link(&mut linker, &compiled)).map_err(load::mismatch)?;
-        let pre = linker.instantiate_pre(&compiled).map_err(load::mismatch)?;
+        calls::link(&mut linker)
+            .and_then(|()| wasi::link(&mut linker, &compiled))
+            .map_err(|error| load::mismatch(&error))?;
+        let pre = linker.instantiate_pre(&compiled).map_err(|error| load::mismatch(&error))?;
 
         let function = |interface: &str, name: &str| {
             let interface = compiled.get_export_index(None, interface)?;

@@ -86,10 +86,10 @@ impl RequestId {
 
     /// As a header value.
     pub fn to_header(self) -> http::HeaderValue {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
         let mut text = [b'0'; 32];
-        for (digit, byte) in text.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
-            digit.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        for (digits, byte) in text.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
         }
         http::HeaderValue::from_bytes(&text).unwrap_or(http::HeaderValue::from_static(""))
     }

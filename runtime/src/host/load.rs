@@ -67,11 +67,11 @@ impl LoadError {
     }
 }
 
-pub(super) fn invalid(error: wasmtime::Error) -> LoadError {
+pub(super) fn invalid(error: &wasmtime::Error) -> LoadError {
     LoadError::Invalid(one_line(&format!("{error:#}")))
 }
 
-pub(super) fn mismatch(error: wasmtime::Error) -> LoadError {
+pub(super) fn mismatch(error: &wasmtime::Error) -> LoadError {
     LoadError::Mismatch(one_line(&format!("{error:#}")))
 }
 

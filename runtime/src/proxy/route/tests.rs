@@ -18,8 +18,10 @@ fn service() -> Arc<Service> {
     })
 }
 
-/// A router over routes written as `(name, hosts, paths, methods)`.
-fn router(routes: &[(&str, &[&str], &[&str], &[&str])]) -> Router {
+/// Name, hosts, paths, methods.
+type Listed<'l> = (&'l str, &'l [&'l str], &'l [&'l str], &'l [&'l str]);
+
+fn router(routes: &[Listed<'_>]) -> Router {
     let listed: Vec<checked::Route> = routes
         .iter()
         .map(|(name, hosts, paths, methods)| checked::Route {
@@ -45,12 +47,12 @@ fn router(routes: &[(&str, &[&str], &[&str], &[&str])]) -> Router {
     Router::new(compiled.collect())
 }
 
-fn find(router: &Router, host: &str, path: &str, method: Method) -> Option<(String, usize)> {
-    router.find(host, path, &method).map(|found| (found.route.name.to_string(), found.prefix_length))
+fn find(router: &Router, host: &str, path: &str, method: &Method) -> Option<(String, usize)> {
+    router.find(host, path, method).map(|found| (found.route.name.to_string(), found.prefix_length))
 }
 
 fn name(router: &Router, host: &str, path: &str) -> Option<String> {
-    find(router, host, path, Method::GET).map(|(name, _)| name)
+    find(router, host, path, &Method::GET).map(|(name, _)| name)
 }
 
 #[test]
@@ -73,15 +75,15 @@ fn the_longest_prefix_wins_byte_by_byte() {
     ] {
         assert_eq!(name(&router, "h", path).as_deref(), Some(expected), "{path}");
     }
-    assert_eq!(find(&router, "h", "/v1/orders/7", Method::GET), Some(("orders".into(), 10)));
+    assert_eq!(find(&router, "h", "/v1/orders/7", &Method::GET), Some(("orders".into(), 10)));
 }
 
 #[test]
 fn a_shorter_prefix_serves_what_the_longer_ones_methods_do_not() {
     let router = router(&[("read", &[], &["/v1"], &["GET"]), ("write", &[], &["/v1/orders"], &["POST"])]);
-    assert_eq!(find(&router, "h", "/v1/orders", Method::GET), Some(("read".into(), 3)));
-    assert_eq!(find(&router, "h", "/v1/orders", Method::POST), Some(("write".into(), 10)));
-    assert_eq!(find(&router, "h", "/v1/orders", Method::PUT), None);
+    assert_eq!(find(&router, "h", "/v1/orders", &Method::GET), Some(("read".into(), 3)));
+    assert_eq!(find(&router, "h", "/v1/orders", &Method::POST), Some(("write".into(), 10)));
+    assert_eq!(find(&router, "h", "/v1/orders", &Method::PUT), None);
 }
 
 #[test]
@@ -131,7 +133,7 @@ fn among_equals_the_older_wins() {
 #[test]
 fn a_tree_agrees_with_a_scan() {
     let prefixes = ["/", "/a", "/ab", "/abc", "/b", "/a/b", "/a/bc", "/aa", "/abd", "/c/d/e/f", "/c/d"];
-    let routes: Vec<(&str, &[&str], &[&str], &[&str])> =
+    let routes: Vec<Listed<'_>> =
         prefixes.iter().map(|prefix| (*prefix, &[][..], std::slice::from_ref(prefix), &[][..])).collect();
     let router = router(&routes);
     let mut random = fastrand::Rng::with_seed(7);
