@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::harness::gateway::{Outcome, folder, run};
-use crate::harness::{Gateway, Upstream, built};
+use crate::harness::{Gateway, Upstream, built, one_route};
 
 /// `config` with the upstream's address for `UPSTREAM`, refused in all three places, each time with all of `expected`.
 async fn refused(config: &str, files: &[(&str, &Path)], expected: &[&str]) {
@@ -20,7 +20,7 @@ async fn refused(config: &str, files: &[(&str, &Path)], expected: &[&str]) {
         }
     }
 
-    let gateway = Gateway::start_with(&good(&upstream), files).await;
+    let gateway = Gateway::start_with(&one_route(upstream.address, ""), files).await;
     gateway.write_config(&config);
     let line = gateway.logged("message", "refused, generation 1 keeps serving").await;
     for text in expected {
@@ -29,36 +29,21 @@ async fn refused(config: &str, files: &[(&str, &Path)], expected: &[&str]) {
     assert_eq!(gateway.get("/").await.json()["upstream"], "good");
 }
 
-fn good(upstream: &Upstream) -> String {
-    service(&upstream.address.to_string(), "")
-}
-
-/// One service with one route for everything; `rest` goes into the route.
-fn service(address: &str, rest: &str) -> String {
-    format!(
-        r#"
-[[services]]
-name = "s"
-url = "http://{address}"
-
-[[services.routes]]
-name = "r"
-paths = ["/"]
-{rest}
-"#
-    )
+/// One service at the good upstream with one route for everything; `rest` goes into the route.
+fn service(rest: &str) -> String {
+    one_route("UPSTREAM", rest)
 }
 
 #[tokio::test]
 async fn an_unknown_key() {
-    let config = service("UPSTREAM", "methodz = [\"GET\"]");
-    refused(&config, &[], &["unknown key `methodz`", "gateway.toml:11:1", "did you mean `methods`?"]).await;
+    let config = service("methodz = [\"GET\"]");
+    refused(&config, &[], &["unknown key `methodz`", "gateway.toml:10:1", "did you mean `methods`?"]).await;
 }
 
 #[tokio::test]
 async fn a_wrong_type() {
-    let config = service("UPSTREAM", "strip_path = \"no\"");
-    refused(&config, &[], &["`strip_path` must be true or false, not a string", "gateway.toml:11:14"]).await;
+    let config = service("strip_path = \"no\"");
+    refused(&config, &[], &["`strip_path` must be true or false, not a string", "gateway.toml:10:14"]).await;
 }
 
 #[tokio::test]
@@ -68,14 +53,14 @@ async fn what_is_no_toml() {
 
 #[tokio::test]
 async fn an_unknown_plugin() {
-    let config = service("UPSTREAM", "plugins = [{ use = \"key-auht\" }]");
-    let place = "gateway.toml:11:20";
+    let config = service("plugins = [{ use = \"key-auht\" }]");
+    let place = "gateway.toml:10:20";
     refused(&config, &[], &["there is no plugin \"key-auht\"", place, "did you mean `key-auth`?"]).await;
 }
 
 #[tokio::test]
 async fn a_missing_wasm() {
-    let config = format!("[components.mine]\npath = \"mine.wasm\"\n{}", service("UPSTREAM", ""));
+    let config = format!("[components.mine]\npath = \"mine.wasm\"\n{}", service(""));
     refused(&config, &[], &["mine.wasm cannot be read: No such file", "gateway.toml:4:8", "build the plugin"]).await;
 }
 
@@ -85,7 +70,7 @@ async fn a_truncated_wasm() {
     let folder = tempfile::tempdir().unwrap();
     let truncated = folder.path().join("truncated.wasm");
     fs::write(&truncated, &wasm[..wasm.len() / 2]).unwrap();
-    let config = format!("[components.mine]\npath = \"mine.wasm\"\n{}", service("UPSTREAM", ""));
+    let config = format!("[components.mine]\npath = \"mine.wasm\"\n{}", service(""));
     let expected = ["mine.wasm is not valid WebAssembly", "gateway.toml:4:8", "is the file complete?"];
     refused(&config, &[("mine.wasm", &truncated)], &expected).await;
 }
@@ -101,33 +86,31 @@ async fn a_component_of_another_world() {
         (instance $run (export "run" (func $run)))
         (export "wasi:cli/run@0.2.0" (instance $run)))"#;
     fs::write(&other, wat::parse_str(wat).unwrap()).unwrap();
-    let config = format!("[components.mine]\npath = \"mine.wasm\"\n{}", service("UPSTREAM", ""));
+    let config = format!("[components.mine]\npath = \"mine.wasm\"\n{}", service(""));
     let expected = ["mine.wasm is a component of another world", "gateway.toml:4:8", "build a plugin on tidegate-sdk"];
     refused(&config, &[("mine.wasm", &other)], &expected).await;
 }
 
 #[tokio::test]
 async fn config_that_the_plugins_schema_refuses() {
-    let config = service(
-        "UPSTREAM",
-        "plugins = [\n  { use = \"key-auth\", config = { key_namez = [\"a\"], hide_credentials = 1 } },\n]",
-    );
+    let config =
+        service("plugins = [\n  { use = \"key-auth\", config = { key_namez = [\"a\"], hide_credentials = 1 } },\n]");
     let expected = [
         "key-auth refuses this config: it knows no `key_namez`",
-        "gateway.toml:12:46",
+        "gateway.toml:11:46",
         "did you mean `key_names`?",
         "key-auth refuses this config: 1 is not of type \"boolean\"",
-        "gateway.toml:12:72",
+        "gateway.toml:11:72",
     ];
     refused(&config, &[], &expected).await;
 }
 
 #[tokio::test]
 async fn config_that_only_the_plugin_itself_can_refuse() {
-    let config = service("UPSTREAM", "plugins = [{ use = \"faulty\", config = { refuse = true } }]");
+    let config = service("plugins = [{ use = \"faulty\", config = { refuse = true } }]");
     let config = format!("[components.faulty]\npath = \"faulty.wasm\"\n{config}");
     let faulty = built("test-plugins/faulty.wasm");
-    let expected = ["faulty refuses this config: refused on purpose", "gateway.toml:13:39"];
+    let expected = ["faulty refuses this config: refused on purpose", "gateway.toml:12:39"];
     refused(&config, &[("faulty.wasm", &faulty)], &expected).await;
 }
 
@@ -203,7 +186,7 @@ async fn an_address_that_is_taken() {
 
 #[test]
 fn a_good_file_is_said_to_be_good() {
-    let good = folder(&service("127.0.0.1:1", "plugins = [{ use = \"key-auth\" }]"), &[]);
+    let good = folder(&one_route("127.0.0.1:1", "plugins = [{ use = \"key-auth\" }]"), &[]);
     let Outcome { status, stdout, stderr } = run(good.path(), &["check"]);
     assert!(status.success(), "{stderr}");
     assert_eq!(stdout, "gateway.toml: ok (1 routes, 1 services, 1 plugin uses)\n");

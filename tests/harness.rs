@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use client::{Answer, Client};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, one_route};
 pub use upstream::Upstream;
 
 /// Nothing here takes longer unless it hangs.

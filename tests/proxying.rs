@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http_body_util::BodyExt;
 
-use crate::harness::{Gateway, Upstream, until};
+use crate::harness::{Gateway, Upstream, one_route, until};
 
 #[tokio::test]
 async fn a_request_arrives_rewritten_for_its_next_hop() {
@@ -100,7 +100,7 @@ async fn host_path_and_method_decide_where_a_request_goes() {
 #[tokio::test]
 async fn connections_are_kept_on_both_sides() {
     let upstream = Upstream::echo("u").await;
-    let gateway = Gateway::start(&service(&upstream)).await;
+    let gateway = Gateway::start(&one_route(upstream.address, "")).await;
     let mut client = gateway.client().await;
     for _ in 0..50 {
         assert_eq!(client.send("GET", "/", &[], "").await.status, 200);
@@ -112,7 +112,7 @@ async fn connections_are_kept_on_both_sides() {
 #[tokio::test]
 async fn bodies_stream_both_ways_at_once() {
     let upstream = Upstream::echo("u").await;
-    let gateway = Gateway::start(&service(&upstream)).await;
+    let gateway = Gateway::start(&one_route(upstream.address, "")).await;
     let mut client = gateway.client().await;
     let (pieces, answer) = client.stream("/stream").await;
     pieces.send(Bytes::from_static(b"first")).unwrap();
@@ -128,7 +128,7 @@ async fn bodies_stream_both_ways_at_once() {
 #[tokio::test]
 async fn a_large_body_arrives_whole() {
     let upstream = Upstream::echo("u").await;
-    let gateway = Gateway::start(&service(&upstream)).await;
+    let gateway = Gateway::start(&one_route(upstream.address, "")).await;
     let body: String = (0..400_000).map(|number| format!("{number:07} ")).collect();
     let answer = gateway.client().await.send("POST", "/stream", &[], &body).await;
     assert!(answer.text() == body, "{} of {} bytes", answer.body.len(), body.len());
@@ -162,7 +162,7 @@ routes = [{{ name = "r", paths = ["/"] }}]
 #[tokio::test]
 async fn an_upstream_that_closed_its_idle_connections_costs_no_request() {
     let upstream = Upstream::raw("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-    let gateway = Gateway::start(&service(&upstream)).await;
+    let gateway = Gateway::start(&one_route(upstream.address, "")).await;
     let mut client = gateway.client().await;
     for turn in 0..20 {
         let answer = client.send("GET", "/", &[], "").await;
@@ -173,7 +173,7 @@ async fn an_upstream_that_closed_its_idle_connections_costs_no_request() {
 #[tokio::test]
 async fn sigterm_finishes_what_is_in_flight() {
     let upstream = Upstream::echo("u").await;
-    let mut gateway = Gateway::start(&service(&upstream)).await;
+    let mut gateway = Gateway::start(&one_route(upstream.address, "")).await;
     let mut client = gateway.client().await;
     let (pieces, answer) = client.stream("/stream").await;
     pieces.send(Bytes::from_static(b"before")).unwrap();
@@ -194,17 +194,10 @@ async fn sigterm_finishes_what_is_in_flight() {
 async fn several_listeners_serve_the_same() {
     let upstream = Upstream::echo("u").await;
     let listeners = "listeners = [{ address = \"127.0.0.1:0\" }, { address = \"[::1]:0\" }]\n";
-    let gateway = Gateway::start(&format!("{listeners}{}", service(&upstream))).await;
+    let gateway = Gateway::start(&format!("{listeners}{}", one_route(upstream.address, ""))).await;
     assert_eq!(gateway.addresses.len(), 2);
     for address in &gateway.addresses {
         let mut client = crate::harness::Client::connect(*address).await;
         assert_eq!(client.send("GET", "/", &[], "").await.status, 200);
     }
-}
-
-fn service(upstream: &Upstream) -> String {
-    format!(
-        "[[services]]\nname = \"s\"\nurl = \"http://{}\"\nroutes = [{{ name = \"r\", paths = [\"/\"] }}]\n",
-        upstream.address
-    )
 }

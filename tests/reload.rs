@@ -3,21 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::harness::{Answer, Client, Gateway, Upstream, built, until};
+use crate::harness::{Answer, Client, Gateway, Upstream, built, one_route, until};
 
 fn released(upstream: &Upstream) -> String {
-    format!(
-        r#"
-[components.release]
-path = "release.wasm"
-
-[[services]]
-name = "s"
-url = "http://{}"
-routes = [{{ name = "r", paths = ["/"], plugins = [{{ use = "release" }}] }}]
-"#,
-        upstream.address
-    )
+    let components = "[components.release]\npath = \"release.wasm\"\n";
+    format!("{components}{}", one_route(upstream.address, "plugins = [{ use = \"release\" }]"))
 }
 
 async fn release(gateway: &Gateway) -> Option<String> {
@@ -83,7 +73,7 @@ async fn a_broken_plugin_file_is_refused_until_it_is_whole() {
 #[tokio::test]
 async fn a_changed_file_moves_routes_and_a_mended_one_is_taken() {
     let (one, two) = (Upstream::echo("one").await, Upstream::echo("two").await);
-    let gateway = Gateway::start(&route(&one)).await;
+    let gateway = Gateway::start(&one_route(one.address, "")).await;
     let mut client = gateway.client().await;
     let upstream = |answer: &Answer| answer.json()["upstream"].as_str().map(str::to_owned);
     assert_eq!(upstream(&client.send("GET", "/", &[], "").await).as_deref(), Some("one"));
@@ -92,7 +82,7 @@ async fn a_changed_file_moves_routes_and_a_mended_one_is_taken() {
     gateway.logged("message", "refused, generation 1 keeps serving").await;
     assert_eq!(upstream(&client.send("GET", "/", &[], "").await).as_deref(), Some("one"));
 
-    gateway.write_config(&route(&two));
+    gateway.write_config(&one_route(two.address, ""));
     let line = gateway.logged("message", "configuration changed").await;
     assert_eq!(line["generation"], 2);
     let answer = client.send("GET", "/", &[], "").await;
@@ -102,7 +92,7 @@ async fn a_changed_file_moves_routes_and_a_mended_one_is_taken() {
 #[tokio::test]
 async fn sighup_looks_at_the_files_at_once() {
     let one = Upstream::echo("one").await;
-    let gateway = Gateway::start(&route(&one)).await;
+    let gateway = Gateway::start(&one_route(one.address, "")).await;
     gateway.signal("HUP");
     let line = gateway.logged("message", "configuration changed").await;
     assert_eq!(line["generation"], 2, "even if nothing changed");
@@ -112,7 +102,7 @@ async fn sighup_looks_at_the_files_at_once() {
 async fn listeners_come_and_go_and_the_others_stay_open() {
     let upstream = Upstream::echo("u").await;
     let free = Upstream::nobody().await;
-    let stays = format!("listeners = [{{ address = \"127.0.0.1:0\" }}]\n{}", route(&upstream));
+    let stays = format!("listeners = [{{ address = \"127.0.0.1:0\" }}]\n{}", one_route(upstream.address, ""));
     let both = stays.replace("}]\n[[services", &format!("}}, {{ address = \"{free}\" }}]\n[[services"));
     assert_ne!(stays, both);
     let gateway = Gateway::start(&stays).await;
@@ -137,17 +127,10 @@ async fn listeners_come_and_go_and_the_others_stay_open() {
 #[tokio::test]
 async fn an_address_that_is_taken_is_refused_with_its_place() {
     let upstream = Upstream::echo("u").await;
-    let gateway = Gateway::start(&route(&upstream)).await;
+    let gateway = Gateway::start(&one_route(upstream.address, "")).await;
     let taken = upstream.address;
-    gateway.write_config(&format!("listeners = [{{ address = \"{taken}\" }}]\n{}", route(&upstream)));
+    gateway.write_config(&format!("listeners = [{{ address = \"{taken}\" }}]\n{}", one_route(upstream.address, "")));
     let line = gateway.logged("message", "refused, generation 1 keeps serving").await;
     assert!(line["message"].as_str().unwrap().contains(&format!("cannot listen on {taken}")), "{line:#}");
     assert_eq!(gateway.get("/").await.status, 200);
-}
-
-fn route(upstream: &Upstream) -> String {
-    format!(
-        "[[services]]\nname = \"s\"\nurl = \"http://{}\"\nroutes = [{{ name = \"r\", paths = [\"/\"] }}]\n",
-        upstream.address
-    )
 }

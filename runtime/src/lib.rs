@@ -24,6 +24,7 @@ mod balance;
 pub mod config;
 pub mod error;
 pub mod gateway;
+mod hop_by_hop;
 pub mod host;
 pub mod limits;
 mod listeners;

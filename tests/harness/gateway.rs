@@ -40,6 +40,13 @@ pub fn folder(config: &str, files: &[(&str, &Path)]) -> TempDir {
     folder
 }
 
+/// A configuration with one service at `address` and one route, which takes everything; `rest` goes into the route.
+pub fn one_route(address: impl std::fmt::Display, rest: &str) -> String {
+    format!(
+        "[[services]]\nname = \"s\"\nurl = \"http://{address}\"\n\n[[services.routes]]\nname = \"r\"\npaths = [\"/\"]\n{rest}\n"
+    )
+}
+
 fn with_listener(config: &str) -> String {
     if config.contains("listeners") { config.to_owned() } else { format!("{LISTENER}{config}") }
 }

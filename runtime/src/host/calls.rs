@@ -7,13 +7,13 @@ mod log;
 mod request;
 mod response;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::tidegate::plugin as interfaces;
 use super::bindings::tidegate::plugin::types::{Edit, Header};
 use super::state::State;
-use crate::limits;
+use crate::{hop_by_hop, limits};
 
 /// Offer every interface to `linker`.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -35,19 +35,6 @@ impl interfaces::types::Host for State {}
 /// The interfaces of the contract, for messages about one that is not among them.
 pub(super) const INTERFACES: [&str; 7] = ["types", "request", "response", "client", "exchange", "identity", "log"];
 
-/// What belongs to the connection and not to the message (RFC 9110, section 7.6.1), or says where the message ends:
-/// the gateway's own, on every hop.
-const OWNED: [HeaderName; 8] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
-
 /// A field a plugin may set, parsed.
 pub(super) fn field(header: Header) -> Result<(HeaderName, HeaderValue), String> {
     let name = editable(&header.name)?;
@@ -58,7 +45,7 @@ pub(super) fn field(header: Header) -> Result<(HeaderName, HeaderValue), String>
 
 fn editable(name: &str) -> Result<HeaderName, String> {
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header name"))?;
-    if OWNED.contains(&parsed) {
+    if hop_by_hop::is_gateways(&parsed) {
         return Err(format!("{parsed} belongs to the gateway, plugins cannot edit it"));
     }
     Ok(parsed)

@@ -13,6 +13,7 @@ use super::body::{RequestBody, ResponseBody};
 use super::worker::Worker;
 use super::{answer, forward, upstream};
 use crate::error::{Cause, Failure};
+use crate::hop_by_hop;
 use crate::host::chain::{Chain, Outcome, Passage, Reply};
 use crate::host::exchange::{Exchange, RequestHead, RequestId, ResponseHead, Scratch};
 use crate::limits;
@@ -115,7 +116,7 @@ async fn forward(
     match sent {
         Ok(response) => {
             let (mut head, body) = response.into_parts();
-            forward::strip_hop_by_hop(&mut head.headers);
+            hop_by_hop::strip(&mut head.headers);
             exchange.response = Some(ResponseHead { status: head.status, headers: head.headers });
             body
         }

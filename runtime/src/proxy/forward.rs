@@ -1,5 +1,4 @@
-//! What an upstream gets to see: the request, rewritten for its next hop. And what a client must not: the fields that
-//! were for the hop before.
+//! What an upstream gets to see: the request, rewritten for its next hop.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
@@ -7,6 +6,7 @@ use http::{Request, Uri, Version};
 
 use super::body::RequestBody;
 use crate::error::{Cause, Failure};
+use crate::hop_by_hop;
 use crate::host::exchange::Exchange;
 use crate::snapshot::{Credential, Route};
 
@@ -32,41 +32,9 @@ const IDENTITY: [HeaderName; 6] = [
 ];
 const VIA: HeaderValue = HeaderValue::from_static("1.1 tidegate");
 
-/// For this connection only (RFC 9110, section 7.6.1), besides what `connection` itself names.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
-
 /// Take away what only the gateway may say, before a plugin or an upstream could believe it.
 pub(super) fn strip_identity(headers: &mut HeaderMap) {
     for name in IDENTITY {
-        headers.remove(name);
-    }
-}
-
-/// Take away what was meant for the hop it came over.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(header::CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
-            // Where a message ends is never up to a field that goes no further.
-            .filter(|name| *name != header::CONTENT_LENGTH && *name != header::HOST)
-            .collect();
-        for name in named {
-            headers.remove(name);
-        }
-    }
-    for name in HOP_BY_HOP {
         headers.remove(name);
     }
 }
@@ -103,7 +71,7 @@ fn target(route: &Route, prefix_length: usize, target: &PathAndQuery) -> Result<
 
 fn headers(route: &Route, prefix_length: usize, exchange: &Exchange) -> HeaderMap {
     let mut headers = exchange.request.headers.clone();
-    strip_hop_by_hop(&mut headers);
+    hop_by_hop::strip(&mut headers);
 
     for name in [FORWARDED_HOST, FORWARDED_PREFIX] {
         headers.remove(name);

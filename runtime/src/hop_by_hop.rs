@@ -1,0 +1,67 @@
+//! The header fields that concern one connection and go no further (RFC 9110, section 7.6.1): taken off every message
+//! that is passed on, either way, and never a plugin's to set.
+
+use http::header::{self, HeaderMap, HeaderName};
+
+/// These always; besides them, whatever `connection` itself names.
+const FIELDS: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// Whether the gateway alone decides about this field: it belongs to the connection, or says where the message ends.
+pub(crate) fn is_gateways(name: &HeaderName) -> bool {
+    FIELDS.contains(name) || *name == header::CONTENT_LENGTH
+}
+
+/// Take away what was meant for the hop a message came over.
+pub(crate) fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            // Where a message ends, and whom it is for, is never up to a field that goes no further.
+            .filter(|name| *name != header::CONTENT_LENGTH && *name != header::HOST)
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in FIELDS {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_connection_names_goes_too_but_never_the_framing() {
+        let mut headers: HeaderMap = [
+            ("connection", "close, X-Hop"),
+            ("connection", "content-length, host,, not a name"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("content-length", "7"),
+            ("host", "h"),
+            ("x-end", "1"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+        .collect();
+        strip(&mut headers);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-length", "host", "x-end"]);
+    }
+}
