@@ -97,9 +97,9 @@ async fn config_that_the_plugins_schema_refuses() {
         service("plugins = [\n  { use = \"key-auth\", config = { key_namez = [\"a\"], hide_credentials = 1 } },\n]");
     let expected = [
         "key-auth refuses this config: it knows no `key_namez`",
-        "gateway.toml:11:46",
+        "gateway.toml:11:34",
         "did you mean `key_names`?",
-        "key-auth refuses this config: 1 is not of type \"boolean\"",
+        "key-auth refuses this config: `hide_credentials`: 1 is not of type \"boolean\"",
         "gateway.toml:11:72",
     ];
     refused(&config, &[], &expected).await;
@@ -155,6 +155,49 @@ credentials = [{ kind = "key-auth", key = "env:TIDEGATE_TEST_NO_SUCH_VARIABLE" }
     for text in ["unknown key `colour`", "\"https\" is not supported", "there is another service named \"s\""] {
         assert!(stderr.contains(text), "{text}:\n{stderr}");
     }
+}
+
+#[tokio::test]
+async fn a_pipe_where_a_plugin_should_be_does_not_hang_anything() {
+    let config = format!("[components.mine]\npath = \"pipe\"\n{}", service(""));
+    let broken = folder(&config, &[]);
+    assert!(std::process::Command::new("mkfifo").arg(broken.path().join("pipe")).status().unwrap().success());
+    let Outcome { status, stderr, .. } = run(broken.path(), &["check"]);
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("pipe is not a file"), "{stderr}");
+}
+
+#[tokio::test]
+async fn what_would_go_unheard() {
+    for (config, expected) in [
+        ("listeners = []", "no listener"),
+        (
+            "[[upstreams]]\nname = \"U\"\ntargets = [\"a:1\"]\n[[services]]\nname = \"s\"\nurl = \"http://u:80\"",
+            "have ports of their own",
+        ),
+        (
+            "[[services]]\nname = \"s\"\nurl = \"http://a\"\nroutes = [{ name = \"r\", paths = [] }]",
+            "a route needs something to match",
+        ),
+        (
+            "[[consumers]]\nusername = \"a\"\ncredentials = [{ kind = \"k\", key = \"ENV:A\" }]",
+            "`ENV:` is written in lower case",
+        ),
+        ("[services]\nname = \"s\"", "write [[services]]"),
+    ] {
+        let Outcome { status, stderr, .. } = run(folder(config, &[]).path(), &["check"]);
+        assert_eq!(status.code(), Some(1), "{config}");
+        assert!(stderr.contains(expected), "{config}:\n{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_level_that_is_none() {
+    let good = folder(&one_route("127.0.0.1:1", ""), &[]);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    let output = command.arg("check").current_dir(good.path()).env("TIDEGATE_LOG", "verbose").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("TIDEGATE_LOG is \"verbose\": expected error"));
 }
 
 #[tokio::test]

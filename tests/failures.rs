@@ -84,6 +84,42 @@ async fn the_upstream_does_not_answer() {
 }
 
 #[tokio::test]
+async fn the_upstream_upgrades_unasked() {
+    let upstream = Upstream::raw("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n").await;
+    fails(upstream.address, 502, "upstream_protocol_error", "101 Switching Protocols is no answer to this request")
+        .await;
+}
+
+#[tokio::test]
+async fn a_slow_upload_is_no_late_answer() {
+    let upstream = Upstream::echo("u").await;
+    let gateway = gateway(upstream.address, &upstream).await;
+    let mut client = gateway.client().await;
+    let (pieces, answer) = client.stream("/bad").await;
+    pieces.send("slow".into()).unwrap();
+    let answer = tokio::spawn(answer);
+    // Longer than the upstream has to answer.
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    pieces.send(" upload".into()).unwrap();
+    drop(pieces);
+    assert_eq!(answer.await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_http_is_the_clients_fault() {
+    let upstream = Upstream::echo("u").await;
+    let gateway = gateway(upstream.address, &upstream).await;
+    let request = "POST /good HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
+    let mut stream = tokio::net::TcpStream::connect(gateway.addresses[0]).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("x-gateway-error: request_invalid"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_name_that_leads_nowhere() {
     let good = Upstream::echo("good").await;
     let config = "[[services]]\nname = \"s\"\nurl = \"http://no-such-host.invalid\"\n\
@@ -124,6 +160,10 @@ async fn requests_that_leave_their_host_open() {
         "GET /good HTTP/1.1\r\n\r\n",
         "GET /good HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
         "CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\n\r\n",
+        "GET /good HTTP/1.1\r\nhost: a/b c\r\n\r\n",
+        "GET /good HTTP/1.1\r\nhost: user@a\r\n\r\n",
+        "GET http://user:pw@a/good HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET a:80 HTTP/1.1\r\nhost: a\r\n\r\n",
     ] {
         let mut stream = tokio::net::TcpStream::connect(gateway.addresses[0]).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();

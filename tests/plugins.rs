@@ -76,7 +76,7 @@ async fn key_auth_tells_the_upstream_who_it_is() {
     {
         assert_eq!(answer.upstream_got(name).as_deref(), Some(expected), "{name}");
     }
-    assert_eq!(answer.upstream_got("x-credential-identifier").unwrap().len(), 16);
+    assert_eq!(answer.upstream_got("x-credential-identifier").unwrap().len(), 32);
 
     assert_eq!(gateway.request("GET", "/", &[("apikey", "another-key")]).await.status, 200, "known by digest alone");
     let connections = upstream.connections();
@@ -147,6 +147,15 @@ async fn a_plugin_that_fails_hurts_its_own_request_only() {
     }
     let panic = gateway.logged("plugin", "faulty").await;
     assert!(panic["message"].as_str().unwrap().contains("panicked at"), "{panic:#}");
+}
+
+#[tokio::test]
+async fn a_client_cannot_have_removed_what_a_plugin_sets() {
+    let upstream = Upstream::echo("u").await;
+    let gateway = gateway(&upstream, "", r#"{ use = "faulty", config = { mark = "seen" } }"#).await;
+    let answer = gateway.request("GET", "/", &[("connection", "x-mark, x-calls, x-forwarded-for")]).await;
+    assert_eq!(answer.upstream_got("x-mark").as_deref(), Some("seen"));
+    assert!(answer.upstream_got("x-forwarded-for").is_some());
 }
 
 #[tokio::test]

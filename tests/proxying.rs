@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{Gateway, Upstream, one_route, until};
 
@@ -25,6 +26,8 @@ routes = [{{ name = "r", paths = ["/v1"] }}]
         ("x-hop", "1"),
         ("te", "gzip"),
         ("x-forwarded-for", "203.0.113.7"),
+        ("x-forwarded-for", "203.0.113.8"),
+        ("x-gateway-request-id", "forged"),
         ("x-forwarded-prefix", "/forged"),
         ("x-forwarded-port", "1"),
         ("x-consumer-username", "root"),
@@ -41,7 +44,7 @@ routes = [{{ name = "r", paths = ["/v1"] }}]
     assert_eq!(echo["body"], "payload");
     for (name, expected) in [
         ("host", Some(upstream.address.to_string().as_str())),
-        ("x-forwarded-for", Some("203.0.113.7, 127.0.0.1")),
+        ("x-forwarded-for", Some("203.0.113.7, 203.0.113.8, 127.0.0.1")),
         ("x-real-ip", Some("127.0.0.1")),
         ("x-forwarded-proto", Some("http")),
         ("x-forwarded-host", Some("api.example.com")),
@@ -61,6 +64,7 @@ routes = [{{ name = "r", paths = ["/v1"] }}]
         assert_eq!(answer.upstream_got(name).as_deref(), expected, "{name}");
     }
     let id = answer.header("x-gateway-request-id").unwrap();
+    assert_eq!(answer.upstream_got("x-gateway-request-id").as_deref(), Some(id));
     assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
 }
 
@@ -95,6 +99,74 @@ async fn host_path_and_method_decide_where_a_request_goes() {
     }
     let answer = gateway.request("GET", "/", &[("host", "de.shop.example.com:80")]).await;
     assert_eq!(answer.upstream_got("host").as_deref(), Some("de.shop.example.com:80"));
+}
+
+#[tokio::test]
+async fn a_route_cannot_be_walked_around() {
+    let upstream = Upstream::echo("u").await;
+    let gateway = Gateway::start(&format!(
+        r#"
+[[services]]
+name = "s"
+url = "http://{}/base"
+routes = [
+  {{ name = "open", paths = ["/"] }},
+  {{ name = "guarded", paths = ["/admin"], strip_path = false, plugins = [{{ use = "key-auth" }}] }},
+]
+"#,
+        upstream.address
+    ))
+    .await;
+    for path in
+        ["/admin/x", "/../admin/x", "//admin/x", "/a/../admin/x", "/./admin/x", "/%61dmin/x", "/a/%2e%2E/admin/x"]
+    {
+        assert_eq!(gateway.get(path).await.status, 401, "{path}");
+    }
+    for (path, expected) in [
+        ("/b/../../etc", "/base/etc"),
+        ("/?q=1", "/base?q=1"),
+        ("/a//b/?c=../d", "/base/a/b/?c=../d"),
+        ("/a%2Fb", "/base/a%2Fb"),
+    ] {
+        assert_eq!(gateway.get(path).await.json()["path"], expected, "{path}");
+    }
+    assert_eq!(gateway.get("/100%").await.header("x-gateway-error"), Some("request_invalid"));
+}
+
+#[tokio::test]
+async fn a_stripped_prefix_leaves_no_way_up() {
+    let upstream = Upstream::echo("u").await;
+    let address = upstream.address;
+    let service = format!("[[services]]\nname = \"s\"\nurl = \"http://{address}/base\"\n");
+    let gateway = Gateway::start(&format!("{service}routes = [{{ name = \"r\", paths = [\"/b\"] }}]\n")).await;
+    for (path, expected) in
+        [("/b../admin", "/base/admin"), ("/bx", "/base/x"), ("/b?q=1", "/base?q=1"), ("/b", "/base"), ("/b/", "/base/")]
+    {
+        assert_eq!(gateway.get(path).await.json()["path"], expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_get_with_a_body_of_unknown_length_keeps_it() {
+    let upstream = Upstream::echo("u").await;
+    let gateway = Gateway::start(&one_route(upstream.address, "")).await;
+    let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n\
+                   5\r\nquery\r\n0\r\n\r\n";
+    let mut stream = tokio::net::TcpStream::connect(gateway.addresses[0]).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("\"body\":\"query\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_response_that_is_chunked_has_no_length() {
+    let upstream = Upstream::raw(
+        "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    )
+    .await;
+    let gateway = Gateway::start(&one_route(upstream.address, "")).await;
+    assert_eq!(gateway.get("/").await.text(), "hello");
 }
 
 #[tokio::test]

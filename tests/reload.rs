@@ -125,6 +125,32 @@ async fn listeners_come_and_go_and_the_others_stay_open() {
 }
 
 #[tokio::test]
+async fn a_listener_can_be_widened() {
+    let upstream = Upstream::echo("u").await;
+    let port = Upstream::nobody().await.port();
+    let listen = |host| format!("listeners = [{{ address = \"{host}:{port}\" }}]\n{}", one_route(upstream.address, ""));
+    let gateway = Gateway::start(&listen("127.0.0.1")).await;
+    gateway.write_config(&listen("0.0.0.0"));
+    gateway.logged("address", "0.0.0.0").await;
+    until("both", async || (gateway.get("/").await.status == 200).then_some(())).await;
+    let mut elsewhere = Client::connect(([127, 0, 0, 2], port).into()).await;
+    assert_eq!(elsewhere.send("GET", "/", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_up_nobody() {
+    let upstream = Upstream::echo("u").await;
+    let gateway = Gateway::start(&one_route(upstream.address, "methods = [\"GET\"]")).await;
+    gateway.stop_reading_the_log();
+    let mut client = gateway.client().await;
+    // Some 300 bytes a line: far more than a pipe holds.
+    for _ in 0..2_000 {
+        assert_eq!(client.send("POST", "/", &[], "").await.status, 404);
+    }
+    assert_eq!(client.send("GET", "/", &[], "").await.status, 200);
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_refused_with_its_place() {
     let upstream = Upstream::echo("u").await;
     let gateway = Gateway::start(&one_route(upstream.address, "")).await;

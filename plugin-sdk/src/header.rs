@@ -45,7 +45,16 @@ impl HeaderName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether this field belongs to the connection (RFC 9110, section 7.6.1) or says where the message ends. The
+    /// gateway sets those; a plugin's edit of one is refused.
+    pub fn is_gateways(&self) -> bool {
+        OWNED_BY_GATEWAY.contains(&self.as_str())
+    }
 }
+
+const OWNED_BY_GATEWAY: [&str; 8] =
+    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
 impl FromStr for HeaderName {
     type Err = InvalidHeaderName;

@@ -3,6 +3,7 @@
 
 pub mod checked;
 pub mod faults;
+pub(crate) mod file;
 mod plugin_use;
 mod read;
 pub mod reader;
@@ -33,6 +34,7 @@ pub fn load(path: &Path) -> Result<(Config, Faults), Report> {
         faults.at(&span, format!("not TOML: {}", error.message()));
     }
     if !faults.is_empty() {
+        faults.conceal_strings();
         // What a broken document seems to say is no ground for further complaints.
         return Err(faults.into_report());
     }
@@ -47,24 +49,17 @@ fn read_text(path: &Path) -> Result<String, Report> {
         faults.whole(message, help);
         Err(faults.into_report())
     };
-    match std::fs::metadata(path) {
-        Ok(file) if file.len() > limits::CONFIG_BYTES => {
-            return refuse(
-                format!("the file has {} bytes, more than {}", file.len(), limits::CONFIG_BYTES),
-                "is this the right file?",
-            );
+    match file::read(path, limits::CONFIG_BYTES).map(String::from_utf8) {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(error)) => {
+            let line =
+                1 + error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count();
+            refuse(format!("line {line} is not UTF-8"), "TOML is UTF-8 text: save the file as that")
         }
-        _ => {}
-    }
-    match std::fs::read(path) {
-        Err(error) => refuse(format!("cannot be read: {error}"), "name the file with --config FILE"),
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Ok(text),
-            Err(error) => refuse(
-                format!("byte {} is not UTF-8", error.utf8_error().valid_up_to()),
-                "TOML is UTF-8 text: save the file as that",
-            ),
-        },
+        Err(problem) => refuse(
+            format!("the configuration {problem}"),
+            "name it: `tidegate run --config FILE`, `tidegate check FILE`; without a name it is ./gateway.toml",
+        ),
     }
 }
 

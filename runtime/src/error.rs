@@ -23,17 +23,17 @@ pub enum Cause {
     UpstreamConnectRefused,
     /// There is no way to the target.
     UpstreamUnreachable,
-    /// The target reset the connection while it was being made or used.
+    /// The target reset the connection while it was being made.
     UpstreamReset,
     /// The target did not accept in time.
     UpstreamConnectTimeout,
-    /// The target closed the connection before it answered.
+    /// The target closed or reset the connection before it answered.
     UpstreamClosedBeforeResponse,
     /// The target did not answer in time.
     UpstreamResponseTimeout,
     /// The target's response head is larger than the limit.
     UpstreamHeadersTooLarge,
-    /// The target's answer is no HTTP.
+    /// The target's answer is no HTTP, or none to this request.
     UpstreamProtocolError,
     /// A plugin failed, or trapped.
     PluginFailed,

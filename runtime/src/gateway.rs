@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Config, Report};
 use crate::host::engine::Engine;
 use crate::host::library::Library;
+use crate::limits;
 use crate::listeners::Listeners;
-use crate::proxy::worker::{Handle, Live};
+use crate::proxy::worker::{Handle, Live, Order};
 use crate::snapshot::{self, Snapshot};
 use crate::watch::Watch;
 
@@ -27,6 +28,9 @@ pub struct Gateway {
     listeners: Listeners,
     workers: Vec<Handle>,
     live: Live,
+    /// Generations that some request may still be using. The control plane lets go of them last, since freeing one
+    /// takes its time.
+    retired: Vec<Arc<Snapshot>>,
     drain: CancellationToken,
     watch: Watch,
 }
@@ -85,7 +89,17 @@ impl Gateway {
         listeners.apply(change, &workers);
         tracing::info!(workers = count, generation = 1, "serving");
         let path = path.to_owned();
-        Ok(Self { path, configured_workers: config.workers, library, listeners, workers, live, drain, watch })
+        Ok(Self {
+            path,
+            configured_workers: config.workers,
+            library,
+            listeners,
+            workers,
+            live,
+            retired: Vec::new(),
+            drain,
+            watch,
+        })
     }
 
     /// Serve until told to stop; put changes of the files in place meanwhile.
@@ -98,11 +112,13 @@ impl Gateway {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut retire = tokio::time::interval(limits::RETIRE_INTERVAL);
         loop {
             // Signals stay pending and changes stay visible, whichever branch comes first.
             tokio::select! {
                 () = self.watch.changed() => self.reload(),
                 Some(()) = hangup.recv() => self.reload(),
+                _ = retire.tick(), if !self.retired.is_empty() => self.retire(),
                 Some(()) = terminate.recv() => break,
                 Some(()) = interrupt.recv() => break,
             }
@@ -121,6 +137,11 @@ impl Gateway {
                 tracing::error!(faults, "refused, generation {generation} keeps serving\n{report}");
             }
         }
+    }
+
+    /// Free the generations that nobody uses any more.
+    fn retire(&mut self) {
+        self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
         self.library.sweep();
     }
 
@@ -134,7 +155,8 @@ impl Gateway {
         let generation = self.live.load().generation + 1;
         let change = self.listeners.prepare(&config.listeners, self.workers.len(), &faults);
         let next: Snapshot = snapshot::build(&config, faults, &mut self.library, generation)?;
-        self.live.store(Arc::new(next));
+        self.retired.push(self.live.swap(Arc::new(next)));
+        self.workers.iter().for_each(|worker| worker.tell(Order::Refresh));
         self.listeners.apply(change, &self.workers);
         Ok(generation)
     }

@@ -21,6 +21,10 @@ pub(crate) fn is_gateways(name: &HeaderName) -> bool {
 
 /// Take away what was meant for the hop a message came over.
 pub(crate) fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        // What was chunked has no length, whatever it says (RFC 9112, section 6.3).
+        headers.remove(header::CONTENT_LENGTH);
+    }
     if headers.contains_key(header::CONNECTION) {
         let named: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
@@ -28,8 +32,7 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(|name| name.trim().parse().ok())
-            // Where a message ends, and whom it is for, is never up to a field that goes no further.
-            .filter(|name| *name != header::CONTENT_LENGTH && *name != header::HOST)
+            .filter(may_be_named)
             .collect();
         for name in named {
             headers.remove(name);
@@ -40,6 +43,12 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
     }
 }
 
+/// Where a message ends, whom it is for and where it came from is never up to a field that goes no further.
+fn may_be_named(name: &HeaderName) -> bool {
+    let origin = ["forwarded", "x-real-ip"].contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-");
+    !origin && *name != header::CONTENT_LENGTH && *name != header::HOST
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,7 +57,8 @@ mod tests {
     fn what_connection_names_goes_too_but_never_the_framing() {
         let mut headers: HeaderMap = [
             ("connection", "close, X-Hop"),
-            ("connection", "content-length, host,, not a name"),
+            ("connection", "content-length, host,, not a name, x-forwarded-for"),
+            ("x-forwarded-for", "192.0.2.1"),
             ("x-hop", "1"),
             ("keep-alive", "timeout=5"),
             ("te", "trailers"),
@@ -62,6 +72,6 @@ mod tests {
         strip(&mut headers);
         let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["content-length", "host", "x-end"]);
+        assert_eq!(left, ["content-length", "host", "x-end", "x-forwarded-for"]);
     }
 }

@@ -4,6 +4,7 @@ mod bindings;
 mod calls;
 pub mod chain;
 pub mod component;
+mod deadline;
 pub mod engine;
 pub mod exchange;
 mod instance;

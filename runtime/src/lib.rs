@@ -4,6 +4,7 @@
 //! proxy/accept.rs      a permit, then a connection
 //! proxy/connection.rs  hyper reads requests off it
 //! proxy/exchange.rs    one request, all its phases - start reading here
+//!   proxy/path.rs        the one reading of its path
 //!   proxy/route.rs       host, path, method -> route
 //!   host/chain.rs        request hooks, in order
 //!   proxy/forward.rs     the request, rewritten for the upstream
@@ -26,6 +27,7 @@ pub mod error;
 pub mod gateway;
 mod hop_by_hop;
 pub mod host;
+pub mod identity;
 pub mod limits;
 mod listeners;
 pub mod proxy;

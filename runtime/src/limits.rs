@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Largest gateway.toml: far above a million credentials, far below what would exhaust memory.
 pub const CONFIG_BYTES: u64 = 256 << 20;
+/// Faults that are shown with their lines; the rest is counted. Nobody mends more at a time.
+pub const FAULTS_SHOWN: usize = 50;
 /// Largest file that a `file:` secret may name.
 pub const SECRET_BYTES: u64 = 64 << 10;
 /// Largest plugin file.
@@ -29,6 +31,8 @@ pub const PLUGIN_STACK_BYTES: usize = 512 << 10;
 pub const PLUGIN_TABLE_ELEMENTS: usize = 100_000;
 /// Bytes of scratch that the plugins of one exchange may keep together.
 pub const SCRATCH_BYTES: usize = 64 << 10;
+/// Bytes that one host call, or the end of one, may carry into the gateway: bodies of replies are the largest.
+pub const PLUGIN_CALL_BYTES: usize = 2 << 20;
 /// Longest line that a plugin may log; the rest is cut.
 pub const PLUGIN_LOG_BYTES: usize = 4 << 10;
 
@@ -42,6 +46,8 @@ pub const CONNECTIONS_PER_WORKER: usize = 16_384;
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 /// A client has this long to send a request's head; it also ends idle keepalive connections (Kong: 60 s).
 pub const CLIENT_HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// A peer that takes no byte for this long is given up, whatever it still acknowledges.
+pub const PEER_STALL: Duration = Duration::from_secs(60);
 /// The longest pause between two pieces of a request's body.
 pub const CLIENT_BODY_IDLE: Duration = Duration::from_secs(60);
 /// Read buffer of a client connection, which bounds the request's head; hyper may fill it up to twice over.
@@ -62,7 +68,13 @@ pub const REUSE_WAIT: Duration = Duration::from_secs(1);
 /// Entries of a round-robin sequence; weights are scaled to fit.
 pub const BALANCE_SLOTS: usize = 10_000;
 
+/// Lines that wait to be written to the log; what comes on top is dropped.
+pub const LOG_LINES: usize = 8_192;
 /// How often the configuration's files are looked at.
 pub const WATCH_INTERVAL: Duration = Duration::from_millis(200);
+/// How many times in a row they may have changed again before what they say is taken all the same.
+pub const WATCH_PATIENCE: u32 = 10;
+/// How often it is looked whether an old generation is still in use.
+pub const RETIRE_INTERVAL: Duration = Duration::from_millis(500);
 /// Requests in flight have this long to end when the gateway stops.
 pub const DRAIN_TIME: Duration = Duration::from_secs(30);

@@ -41,7 +41,8 @@ impl Listeners {
                 kept.push(open.id);
                 continue;
             }
-            match bind(address.value, workers) {
+            let ours = self.open.iter().any(|open| open.address.port() == address.value.port());
+            match bind(address.value, workers, if ours { Neighbours::Ours } else { Neighbours::Unknown }) {
                 Ok(sockets) => bound.push((address.value, sockets)),
                 Err(error) => {
                     let message = format!("cannot listen on {}: {error}", address.value);
@@ -82,11 +83,21 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
+/// Who may be on the port already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Neighbours {
+    /// This gateway, on another address that overlaps with this one.
+    Ours,
+    Unknown,
+}
+
 /// One socket per worker on the same address.
-fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
+fn bind(address: SocketAddr, workers: usize, neighbours: Neighbours) -> io::Result<Vec<TcpListener>> {
     // With SO_REUSEPORT alone, a second gateway would take half of the first one's connections without a word. A
     // socket without it finds out whether anybody serves the address.
-    drop(listener(address, Sharing::Alone)?);
+    if neighbours == Neighbours::Unknown {
+        drop(listener(address, Sharing::Alone)?);
+    }
     let mut sockets = Vec::with_capacity(workers);
     let mut address = address;
     for _ in 0..workers {
@@ -113,6 +124,8 @@ fn listener(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
         // Else whether "[::]" also means 0.0.0.0 would depend on the machine.
         socket.set_only_v6(true)?;
     }
+    // Accepted connections inherit it. Without it, a client that stops reading keeps its connection for good.
+    socket.set_tcp_user_timeout(Some(limits::PEER_STALL))?;
     socket.bind(&address.into())?;
     socket.listen(limits::LISTEN_BACKLOG)?;
     socket.set_nonblocking(true)?;

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tidegate::config::Report;
 use tidegate::gateway::{self, Gateway};
-use tracing_subscriber::EnvFilter;
+use tidegate::limits;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::LevelFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -48,11 +50,10 @@ const EXAMPLES: &str = "Examples:
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_logging();
-    let result = match &arguments.command {
+    let result = start_logging().and_then(|_guard| match &arguments.command {
         Command::Run { config } => run(config),
         Command::Check { config } => check(config),
-    };
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -80,8 +81,23 @@ fn check(config: &Path) -> anyhow::Result<()> {
 }
 
 /// To stderr: readable on a terminal, JSON lines otherwise. `TIDEGATE_LOG` says how much.
-fn start_logging() {
-    let filter = EnvFilter::try_from_env("TIDEGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() { log.init() } else { log.json().flatten_event(true).init() }
+///
+/// A thread of its own writes the lines: when nobody reads them, lines are dropped, and no request waits. The guard
+/// writes what is left when it is dropped.
+fn start_logging() -> anyhow::Result<WorkerGuard> {
+    let level = match std::env::var("TIDEGATE_LOG") {
+        Ok(level) => level.parse().map_err(|_| {
+            anyhow::anyhow!("TIDEGATE_LOG is \"{level}\": expected error, warn, info, debug, trace or off")
+        })?,
+        Err(_) => LevelFilter::INFO,
+    };
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(limits::LOG_LINES).lossy(true).finish(std::io::stderr());
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(writer);
+    if std::io::stderr().is_terminal() {
+        log.init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+    Ok(guard)
 }

@@ -8,6 +8,7 @@ mod connection;
 mod connector;
 mod exchange;
 mod forward;
+pub(crate) mod path;
 mod pool;
 pub mod route;
 mod upstream;

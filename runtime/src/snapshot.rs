@@ -6,14 +6,15 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use sha2::{Digest, Sha256};
 
 use crate::balance::Balancer;
 use crate::config::checked::{self, Config, PluginUse, Target, Timeouts};
 use crate::config::faults::{Faults, Report, suggest};
+use crate::config::file;
 use crate::host::chain::{Chain, Use};
 use crate::host::component::Component;
 use crate::host::library::{Library, bundled};
+use crate::identity::Identities;
 use crate::limits;
 use crate::proxy::route::Router;
 
@@ -55,68 +56,6 @@ pub struct Service {
     pub balancer: Balancer,
     /// How long each step may take.
     pub timeouts: Timeouts,
-}
-
-/// Who may come in.
-pub struct Consumer {
-    /// Unique.
-    pub username: Arc<str>,
-    /// The operator's own id for them.
-    pub custom_id: Option<String>,
-    /// Groups they belong to.
-    pub groups: Vec<String>,
-}
-
-/// What a consumer comes in with.
-pub struct Credential {
-    /// Names the credential without giving its key away: the beginning of the key's digest.
-    pub id: Arc<str>,
-    /// Whose it is.
-    pub consumer: Arc<Consumer>,
-}
-
-/// All credentials, found by what opens them. Keys are looked up by digest, so the time that takes tells nothing about
-/// how much of a guessed key was right.
-#[derive(Default)]
-pub struct Identities {
-    by_key: HashMap<[u8; 32], Arc<Credential>>,
-    by_id: HashMap<Arc<str>, Arc<Credential>>,
-}
-
-impl Identities {
-    /// The credential of this kind that `key` opens.
-    pub fn find(&self, kind: &str, key: &[u8]) -> Option<&Arc<Credential>> {
-        self.by_key.get(&index(kind, &Sha256::digest(key).into()))
-    }
-
-    /// The credential with this id.
-    pub fn by_id(&self, id: &str) -> Option<&Arc<Credential>> {
-        self.by_id.get(id)
-    }
-
-    fn new(consumers: &[checked::Consumer]) -> Self {
-        let mut identities = Self::default();
-        for listed in consumers {
-            let consumer = Arc::new(Consumer {
-                username: listed.username.value.as_str().into(),
-                custom_id: listed.custom_id.clone(),
-                groups: listed.groups.clone(),
-            });
-            for credential in &listed.credentials {
-                let key = index(credential.kind.as_str(), &credential.digest);
-                let id: Arc<str> = key.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>().into();
-                let credential = Arc::new(Credential { id: Arc::clone(&id), consumer: Arc::clone(&consumer) });
-                identities.by_key.insert(key, Arc::clone(&credential));
-                identities.by_id.insert(id, credential);
-            }
-        }
-        identities
-    }
-}
-
-/// Credentials of different kinds never open one another's doors.
-fn index(kind: &str, digest: &[u8; 32]) -> [u8; 32] {
-    Sha256::new().chain_update(kind.as_bytes()).chain_update([0]).chain_update(digest).finalize().into()
 }
 
 /// Compile `config`. Loads and configures every plugin; what is wrong with one joins the other faults.
@@ -168,17 +107,10 @@ fn components(config: &Config, faults: &Faults, library: &mut Library) -> Compon
 fn component(listed: &checked::ComponentFile, faults: &Faults, library: &mut Library) -> Option<Arc<Component>> {
     let path = &listed.path.value;
     let span = &listed.path.span;
-    let wasm = match std::fs::metadata(path) {
-        Ok(file) if file.len() > limits::COMPONENT_BYTES => {
-            faults.at(span, format!("{} has {} bytes: that is no plugin", path.display(), file.len()));
-            return None;
-        }
-        _ => std::fs::read(path),
-    };
-    match wasm {
-        Err(error) => {
+    match file::read(path, limits::COMPONENT_BYTES) {
+        Err(problem) => {
             let help = "build the plugin, or correct the path; a relative one starts at this file's folder";
-            faults.at_with_help(span, format!("{} cannot be read: {error}", path.display()), help);
+            faults.at_with_help(span, format!("{} {problem}", path.display()), help);
             None
         }
         Ok(wasm) => library
@@ -253,8 +185,8 @@ fn chain<'u>(scopes: impl IntoIterator<Item = &'u Vec<Use>>) -> Chain {
 }
 
 fn service(listed: &checked::Service, config: &Config) -> Service {
-    let url = &listed.url;
-    let upstream = config.upstreams.iter().find(|upstream| upstream.name.value.as_str() == url.authority.host);
+    let url = &listed.url.value;
+    let upstream = config.upstreams.iter().find(|upstream| upstream.name.value.0 == url.authority.host);
     let balancer = match upstream {
         Some(upstream) => Balancer::new(&upstream.targets),
         None => Balancer::new(&[Target { address: url.authority.clone(), weight: 1 }]),

@@ -10,6 +10,8 @@ use crate::limits;
 /// Files and what they looked like.
 pub(crate) struct Watch {
     files: Vec<(PathBuf, Option<Stamp>)>,
+    /// How many looks in a row have found a change.
+    looks_since_change: u32,
 }
 
 /// Changes whenever the file is written or another takes its place.
@@ -18,13 +20,15 @@ struct Stamp {
     device: u64,
     inode: u64,
     bytes: u64,
+    /// Also when it was changed in ways that hide from `modified`, which programs can set back.
+    changed: (i64, i64),
     modified: (i64, i64),
 }
 
 impl Watch {
     /// Watch one file, as it is now.
     pub(crate) fn new(path: &Path) -> Self {
-        Self { files: vec![(path.to_owned(), stamp(path))] }
+        Self { files: vec![(path.to_owned(), stamp(path))], looks_since_change: 0 }
     }
 
     /// Watch these files from now on; one that was watched before is compared with what it looked like then.
@@ -40,15 +44,17 @@ impl Watch {
     }
 
     /// Ends when a file has changed and all have stayed as they are for a while: whoever writes several, or one in
-    /// pieces, is given the time to finish.
+    /// pieces, is given the time to finish, within a bound. Nothing is missed if the wait is given up and begun again.
     pub(crate) async fn changed(&mut self) {
-        let mut changing = false;
         loop {
             tokio::time::sleep(limits::WATCH_INTERVAL).await;
-            match (self.look(), changing) {
-                (true, _) => changing = true,
-                (false, true) => return,
-                (false, false) => {}
+            let changed = self.look();
+            if self.looks_since_change > 0 && (!changed || self.looks_since_change >= limits::WATCH_PATIENCE) {
+                self.looks_since_change = 0;
+                return;
+            }
+            if changed {
+                self.looks_since_change += 1;
             }
         }
     }
@@ -72,6 +78,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
         device: file.dev(),
         inode: file.ino(),
         bytes: file.size(),
+        changed: (file.ctime(), file.ctime_nsec()),
         modified: (file.mtime(), file.mtime_nsec()),
     })
 }

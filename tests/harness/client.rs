@@ -65,7 +65,7 @@ impl Client {
     pub async fn stream(
         &mut self,
         path: &str,
-    ) -> (mpsc::UnboundedSender<Bytes>, impl Future<Output = Response<Incoming>>) {
+    ) -> (mpsc::UnboundedSender<Bytes>, impl Future<Output = Response<Incoming>> + Send + use<>) {
         let (pieces, receiver) = mpsc::unbounded_channel();
         let frames = UnboundedReceiverStream::new(receiver).map(|piece| Ok(Frame::data(piece)));
         let request = request("POST", path, &[], Either::Right(StreamBody::new(Box::pin(frames) as _)));

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ pub struct Gateway {
     pub addresses: Vec<SocketAddr>,
     child: Child,
     log: Arc<Mutex<Vec<Value>>>,
+    reading: Arc<AtomicBool>,
 }
 
 /// What a command that came to an end left behind.
@@ -89,17 +91,26 @@ impl Gateway {
         let mut child = command(folder.path(), &["run"]).stdout(Stdio::null()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let stderr = child.stderr.take().unwrap();
-        let reader = Arc::clone(&log);
+        let (reader, reading) = (Arc::clone(&log), Arc::new(AtomicBool::new(true)));
+        let read_on = Arc::clone(&reading);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
                 reader.lock().unwrap().push(line);
+                while !read_on.load(Ordering::Relaxed) {
+                    std::thread::park();
+                }
             }
         });
-        let mut gateway = Self { folder, addresses: Vec::new(), child, log };
+        let mut gateway = Self { folder, addresses: Vec::new(), child, log, reading };
         gateway.logged("message", "serving").await;
         gateway.addresses = gateway.listening();
         gateway
+    }
+
+    /// Leave everything after the next line in the pipe, for good.
+    pub fn stop_reading_the_log(&self) {
+        self.reading.store(false, Ordering::Relaxed);
     }
 
     /// Every address a log line says it listens on, in order.

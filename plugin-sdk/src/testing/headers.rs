@@ -91,13 +91,9 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// What belongs to the connection (RFC 9110, section 7.6.1) or says where the message ends.
-const OWNED_BY_GATEWAY: [&str; 8] =
-    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
-
 fn editable(name: &str) -> Result<HeaderName, String> {
     let name: HeaderName = name.parse().map_err(|error| format!("{error}"))?;
-    if OWNED_BY_GATEWAY.contains(&name.as_str()) {
+    if name.is_gateways() {
         return Err(format!("{name} belongs to the gateway, plugins cannot edit it"));
     }
     Ok(name)

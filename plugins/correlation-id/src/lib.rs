@@ -8,6 +8,7 @@ use tidegate_sdk::prelude::*;
 
 /// Which header carries the id, and how ids are made.
 #[derive(Config)]
+#[config(validate = Settings::check)]
 struct Settings {
     /// Header that carries the id.
     #[config(default = HeaderName::from_static("kong-request-id"))]
@@ -62,6 +63,16 @@ impl ResponseHook for Settings {
 }
 
 export!(Settings: RequestHook, ResponseHook, priority = 100_001);
+
+impl Settings {
+    fn check(&self) -> Result<(), String> {
+        // `host` would never be given an id, as there always is one.
+        if self.header_name.is_gateways() || self.header_name.as_str() == "host" {
+            return Err(format!("header_name: {} is taken by HTTP itself", self.header_name));
+        }
+        Ok(())
+    }
+}
 
 /// Where the request hook leaves the id for the response hook.
 const SCRATCH_KEY: &str = "id";

@@ -35,6 +35,14 @@ fn an_id_that_comes_along_is_kept() {
 }
 
 #[test]
+fn a_field_of_http_itself_cannot_carry_the_id() {
+    for name in ["Content-Length", "connection", "Host"] {
+        let error = testing::configure::<Settings>(json!({ "header_name": name })).err().unwrap();
+        assert!(error.contains("is taken by HTTP itself"), "{name}: {error}");
+    }
+}
+
+#[test]
 fn an_empty_id_is_none() {
     let plugin: Settings = testing::configure(json!({})).unwrap();
     let mut exchange = Exchange::get("/").header("kong-request-id", "");

@@ -65,6 +65,10 @@ impl Settings {
         for name in &self.key_names {
             name.parse::<HeaderName>().map_err(|error| format!("key_names: {error}"))?;
         }
+        let quotable = |c: char| !c.is_control() && !['"', '\\'].contains(&c);
+        if self.realm.as_ref().is_some_and(|realm| !realm.chars().all(quotable)) {
+            return Err("realm: no quotes, backslashes or control characters".to_owned());
+        }
         match (self.key_in_header, self.key_in_query) {
             (false, false) => Err("one of key_in_header and key_in_query must be true".to_owned()),
             _ => Ok(()),

@@ -78,6 +78,14 @@ fn the_first_name_with_a_key_decides() {
 }
 
 #[test]
+fn a_realm_stays_within_its_quotes() {
+    for realm in ["a\"b", "a\\", "a\r\nx: y"] {
+        let error = testing::configure::<Settings>(json!({ "realm": realm })).err().unwrap();
+        assert!(error.starts_with("realm: "), "{realm:?}: {error}");
+    }
+}
+
+#[test]
 fn preflights_may_pass_without_a_key() {
     let lenient: Settings = testing::configure(json!({ "run_on_preflight": false })).unwrap();
     assert_eq!(Exchange::new("OPTIONS", "/").request(&lenient), Outcome::Next);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::faults::Span;
 use super::reader::Located;
-use super::values::{Authority, HostPattern, Method, Name, PathPrefix, ServiceUrl};
+use super::values::{Authority, HostPattern, Method, Name, PathPrefix, ServiceUrl, UpstreamName};
 
 /// All of gateway.toml.
 #[derive(Debug)]
@@ -62,7 +62,16 @@ pub struct PluginConfig {
     /// The whole config, or the use if it has none.
     pub span: Span,
     /// JSON pointer (RFC 6901) to place.
-    pub places: HashMap<String, Span>,
+    pub places: HashMap<String, Place>,
+}
+
+/// Where a setting stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its name; an element of an array has none.
+    pub key: Option<Span>,
+    /// Its value.
+    pub value: Span,
 }
 
 /// What one call of a plugin, and one instance of it, may use.
@@ -78,7 +87,7 @@ pub struct PluginLimits {
 #[derive(Debug)]
 pub struct Upstream {
     /// What a service's URL says as its host.
-    pub name: Located<Name>,
+    pub name: Located<UpstreamName>,
     /// At least one.
     pub targets: Vec<Target>,
 }
@@ -98,7 +107,7 @@ pub struct Service {
     /// As logs show it.
     pub name: Located<Name>,
     /// Where it is.
-    pub url: ServiceUrl,
+    pub url: Located<ServiceUrl>,
     /// How long each step may take.
     pub timeouts: Timeouts,
     /// Plugin uses of every route of this service.

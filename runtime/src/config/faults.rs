@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::limits;
+
 /// A place in the configuration file, in bytes.
 pub type Span = Range<usize>;
 
@@ -30,12 +32,14 @@ pub struct Faults {
     path: PathBuf,
     text: String,
     found: RefCell<Vec<Fault>>,
+    /// Places whose text nobody may see.
+    secrets: RefCell<Vec<Span>>,
 }
 
 impl Faults {
     /// No faults yet, in the file at `path` that holds `text`.
     pub fn new(path: &Path, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.to_owned(), found: RefCell::default() }
+        Self { path: path.to_owned(), text: text.to_owned(), found: RefCell::default(), secrets: RefCell::default() }
     }
 
     /// Note a fault at `span`.
@@ -51,6 +55,29 @@ impl Faults {
     /// Note a fault of the file as a whole.
     pub fn whole(&self, message: impl Into<String>, help: impl Into<String>) {
         self.push(None, message.into(), Some(help.into()));
+    }
+
+    /// Show stars for what stands at `span`, a secret.
+    pub fn conceal(&self, span: Span) {
+        self.secrets.borrow_mut().push(span);
+    }
+
+    /// Show stars for everything in quotes: without a document, nobody can tell what of it is a secret.
+    pub fn conceal_strings(&self) {
+        let mut quoted = None;
+        for (at, byte) in self.text.bytes().enumerate() {
+            match (quoted, byte) {
+                (None, b'"' | b'\'') => quoted = Some((byte, at + 1)),
+                (Some((quote, start)), _) if byte == quote || byte == b'\n' => {
+                    self.conceal(start..at);
+                    quoted = None;
+                }
+                _ => {}
+            }
+        }
+        if let Some((_, start)) = quoted {
+            self.conceal(start..self.text.len());
+        }
     }
 
     /// Whether nothing is wrong so far.
@@ -75,15 +102,18 @@ impl Faults {
     pub fn into_report(self) -> Report {
         let mut faults = self.found.into_inner();
         faults.sort_by_key(|fault| fault.span.as_ref().map_or(0, |span| span.start));
-        Report { path: self.path, text: self.text, faults }
+        let mut text = self.text.into_bytes();
+        for secret in self.secrets.into_inner() {
+            text.get_mut(secret).unwrap_or_default().iter_mut().for_each(|byte| *byte = b'*');
+        }
+        // Secrets are whole strings, so no character was cut in two.
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Report { path: self.path, text, faults }
     }
 
     fn push(&self, span: Option<Span>, message: String, help: Option<String>) {
         let fault = Fault { message, span, help };
-        let mut found = self.found.borrow_mut();
-        if !found.contains(&fault) {
-            found.push(fault);
-        }
+        self.found.borrow_mut().push(fault);
     }
 }
 
@@ -109,7 +139,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.to_string_lossy();
         let renderer = Renderer::plain().decor_style(DecorStyle::Ascii);
-        for fault in &self.faults {
+        for fault in self.faults.iter().take(limits::FAULTS_SHOWN) {
             let mut group =
                 Level::ERROR.primary_title(fault.message.as_str()).elements(fault.span.iter().map(|span| {
                     Snippet::source(self.text.as_str())
@@ -125,6 +155,9 @@ impl fmt::Display for Report {
             writeln!(f, "{}\n", renderer.render(&[group]))?;
         }
         let count = self.faults.len();
+        if count > limits::FAULTS_SHOWN {
+            writeln!(f, "... and {} more\n", count - limits::FAULTS_SHOWN)?;
+        }
         write!(f, "{path}: {count} {}", if count == 1 { "fault" } else { "faults" })
     }
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Number, Value as Json};
 use toml::de::{DeFloat, DeInteger, DeValue};
 
-use super::checked::{PluginConfig, PluginLimits, PluginUse};
-use super::faults::Faults;
+use super::checked::{Place, PluginConfig, PluginLimits, PluginUse};
+use super::faults::{Faults, Span};
 use super::reader::{Fields, Value};
 use super::values::{ByteSize, Period};
 use crate::limits;
@@ -69,56 +69,49 @@ fn plugin_limits(plugin_use: &Fields<'_>) -> PluginLimits {
 
 fn plugin_config(value: &Value<'_>, faults: &Faults) -> Option<PluginConfig> {
     Fields::of(value, "`config`", faults)?;
-    let mut places = HashMap::new();
-    let json = json(value, &mut String::new(), &mut places, faults)?;
-    Some(PluginConfig { json, span: value.span(), places })
+    let mut translation = Translation { places: HashMap::new(), faults };
+    let json = translation.json(value, "")?;
+    Some(PluginConfig { json, span: value.span(), places: translation.places })
 }
 
 /// TOML as JSON; notes the place of every value under its JSON pointer.
-fn json(
-    value: &Value<'_>,
-    pointer: &mut String,
-    places: &mut HashMap<String, super::faults::Span>,
-    faults: &Faults,
-) -> Option<Json> {
-    places.insert(pointer.clone(), value.span());
-    Some(match value.get_ref() {
-        DeValue::String(text) => Json::String(text.to_string()),
-        DeValue::Boolean(boolean) => Json::Bool(*boolean),
-        DeValue::Integer(number) => Json::Number(integer(number, value, faults)?),
-        DeValue::Float(number) => Json::Number(float(number, value, faults)?),
-        DeValue::Datetime(date) => Json::String(date.to_string()),
-        DeValue::Array(array) => {
-            let mut elements = Vec::with_capacity(array.len());
-            for (index, element) in array.iter().enumerate() {
-                elements.push(nested(&index.to_string(), element, pointer, places, faults)?);
-            }
-            Json::Array(elements)
-        }
-        DeValue::Table(table) => {
-            let mut members = Map::new();
-            for (key, member) in table {
-                let key: &str = key.get_ref();
-                members.insert(key.to_owned(), nested(key, member, pointer, places, faults)?);
-            }
-            Json::Object(members)
-        }
-    })
+struct Translation<'f> {
+    places: HashMap<String, Place>,
+    faults: &'f Faults,
 }
 
-fn nested(
-    token: &str,
-    value: &Value<'_>,
-    pointer: &mut String,
-    places: &mut HashMap<String, super::faults::Span>,
-    faults: &Faults,
-) -> Option<Json> {
-    let parent = pointer.len();
-    pointer.push('/');
-    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
-    let nested = json(value, pointer, places, faults);
-    pointer.truncate(parent);
-    nested
+impl Translation<'_> {
+    fn json(&mut self, value: &Value<'_>, pointer: &str) -> Option<Json> {
+        Some(match value.get_ref() {
+            DeValue::String(text) => Json::String(text.to_string()),
+            DeValue::Boolean(boolean) => Json::Bool(*boolean),
+            DeValue::Integer(number) => Json::Number(integer(number, value, self.faults)?),
+            DeValue::Float(number) => Json::Number(float(number, value, self.faults)?),
+            DeValue::Datetime(date) => Json::String(date.to_string()),
+            DeValue::Array(array) => {
+                let mut elements = Vec::with_capacity(array.len());
+                for (index, element) in array.iter().enumerate() {
+                    elements.push(self.nested(pointer, &index.to_string(), None, element)?);
+                }
+                Json::Array(elements)
+            }
+            DeValue::Table(table) => {
+                let mut members = Map::new();
+                for (key, member) in table {
+                    let name: &str = key.get_ref();
+                    members.insert(name.to_owned(), self.nested(pointer, name, Some(key.span()), member)?);
+                }
+                Json::Object(members)
+            }
+        })
+    }
+
+    fn nested(&mut self, parent: &str, token: &str, key: Option<Span>, value: &Value<'_>) -> Option<Json> {
+        let pointer = format!("{parent}/{}", token.replace('~', "~0").replace('/', "~1"));
+        let nested = self.json(value, &pointer);
+        self.places.insert(pointer, Place { key, value: value.span() });
+        nested
+    }
 }
 
 fn integer(number: &DeInteger<'_>, value: &Value<'_>, faults: &Faults) -> Option<Number> {

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -24,11 +26,12 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     let listeners = reading.listeners(&fields);
     let components = reading.components(&fields);
     let plugins = plugin_uses(&fields);
-    let upstreams = fields.array("upstreams").filter_map(|value| reading.upstream(value)).collect();
-    let services = fields.array("services").filter_map(|value| reading.service(value)).collect();
+    let upstreams: Vec<Upstream> = fields.array("upstreams").filter_map(|value| reading.upstream(value)).collect();
+    let services: Vec<Service> = fields.array("services").filter_map(|value| reading.service(value)).collect();
     let consumers: Vec<Consumer> = fields.array("consumers").filter_map(|value| reading.consumer(value)).collect();
     fields.finish();
     check_keys(&consumers, faults);
+    check_ports(&services, &upstreams, faults);
     let watched = reading.watched.into_inner();
     Config { workers, listeners, components, plugins, upstreams, services, consumers, watched }
 }
@@ -38,7 +41,7 @@ struct Reading<'f> {
     folder: &'f Path,
     faults: &'f Faults,
     /// What is taken already: kind and name.
-    names: RefCell<HashSet<(&'static str, Name)>>,
+    names: RefCell<HashSet<(&'static str, String)>>,
     watched: RefCell<Vec<PathBuf>>,
 }
 
@@ -56,7 +59,7 @@ impl Reading<'_> {
             }
             fields.finish();
         }
-        if fields.value("listeners").is_none() {
+        if is_empty(fields.value("listeners")) {
             let help = "add [[listeners]] with address = \"0.0.0.0:8000\"";
             self.faults.whole("no listener: nobody could connect", help);
         }
@@ -84,8 +87,7 @@ impl Reading<'_> {
         let fields = Fields::of(value, "an upstream", self.faults)?;
         let name = self.name("upstream", &fields, "name", "the name that services use as the host of their url");
         let targets: Vec<Target> = fields.array("targets").filter_map(|value| self.target(value)).collect();
-        let listed = fields.value("targets").map(|value| value.get_ref());
-        if listed.is_none_or(|targets| targets.as_array().is_some_and(|targets| targets.is_empty())) {
+        if is_empty(fields.value("targets")) {
             self.faults.at_with_help(fields.span(), "an upstream needs targets", "targets = [\"10.0.0.1:8080\"]");
         }
         fields.finish();
@@ -114,7 +116,7 @@ impl Reading<'_> {
         let plugins = plugin_uses(&fields);
         let routes = fields.array("routes").filter_map(|value| self.route(value)).collect();
         fields.finish();
-        Some(Service { name: name?, url: url?.value, timeouts, plugins, routes })
+        Some(Service { name: name?, url: url?, timeouts, plugins, routes })
     }
 
     fn timeouts(&self, service: &Fields<'_>) -> Timeouts {
@@ -145,7 +147,7 @@ impl Reading<'_> {
         let strip_path = fields.boolean("strip_path").unwrap_or(true);
         let preserve_host = fields.boolean("preserve_host").unwrap_or(false);
         let plugins = plugin_uses(&fields);
-        if ["hosts", "paths", "methods"].into_iter().all(|key| fields.value(key).is_none()) {
+        if ["hosts", "paths", "methods"].into_iter().all(|key| is_empty(fields.value(key))) {
             let help = "give it `paths`, `hosts` or `methods`; paths = [\"/\"] matches everything";
             self.faults.at_with_help(fields.span(), "a route needs something to match", help);
         }
@@ -166,6 +168,9 @@ impl Reading<'_> {
 
     fn credential(&self, value: &Value<'_>) -> Option<Credential> {
         let fields = Fields::of(value, "a credential", self.faults)?;
+        if let Some(key) = fields.value("key") {
+            self.faults.conceal(key.span());
+        }
         let kind = fields.require::<Name>("kind", "the plugin that asks for it, like \"key-auth\"");
         let key = fields.require::<Secret>("key", "the key itself, \"env:NAME\", \"file:PATH\" or \"sha256:HEX\"");
         fields.finish();
@@ -181,12 +186,31 @@ impl Reading<'_> {
     }
 
     /// The name of a thing of this kind, which no other of the kind may have.
-    fn name(&self, kind: &'static str, fields: &Fields<'_>, key: &'static str, help: &str) -> Option<Located<Name>> {
-        let name = fields.require::<Name>(key, help)?;
-        if !self.names.borrow_mut().insert((kind, name.value.clone())) {
+    fn name<T>(&self, kind: &'static str, fields: &Fields<'_>, key: &'static str, help: &str) -> Option<Located<T>>
+    where
+        T: FromStr<Err = String> + Display,
+    {
+        let name = fields.require::<T>(key, help)?;
+        if !self.names.borrow_mut().insert((kind, name.value.to_string())) {
             self.faults.at(&name.span, format!("there is another {kind} named \"{}\"", name.value));
         }
         Some(name)
+    }
+}
+
+/// Whether a list is not there, or has nothing in it.
+fn is_empty(value: Option<&Value<'_>>) -> bool {
+    value.is_none_or(|value| value.get_ref().as_array().is_some_and(|array| array.is_empty()))
+}
+
+/// A port beside an upstream's name would go unheard.
+fn check_ports(services: &[Service], upstreams: &[Upstream], faults: &Faults) {
+    for service in services {
+        let url = &service.url.value;
+        if url.explicit_port && upstreams.iter().any(|upstream| upstream.name.value.0 == url.authority.host) {
+            let message = format!("\"{}\" is an upstream, whose targets have ports of their own", url.authority.host);
+            faults.at_with_help(&service.url.span, message, "leave the port out here");
+        }
     }
 }
 

@@ -85,10 +85,11 @@ impl<'d> Fields<'d> {
         T: FromStr,
         T::Err: Display,
     {
-        if self.value(key).is_none() {
+        let Some(value) = self.value(key) else {
             self.faults.at_with_help(&self.span, format!("`{key}` is missing"), help);
-        }
-        self.parse(key)
+            return None;
+        };
+        parse_with_help(value, &format!("`{key}`"), Some(help), self.faults)
     }
 
     /// `true` or `false`.
@@ -126,7 +127,12 @@ impl<'d> Fields<'d> {
         let array: Option<&'d DeArray<'d>> = self.value(key).and_then(|value| match value.get_ref() {
             DeValue::Array(array) => Some(array),
             other => {
-                self.wrong_type(key, value, "an array", other);
+                let help = match other {
+                    DeValue::Table(_) => format!("write [[{key}]], or {key} = [{{ … }}]"),
+                    _ => format!("write {key} = [ … ]"),
+                };
+                let message = format!("`{key}` must be an array, not {}", kind(other));
+                self.faults.at_with_help(&value.span(), message, help);
                 None
             }
         });
@@ -187,12 +193,24 @@ where
     T: FromStr,
     T::Err: Display,
 {
+    parse_with_help(value, what, None, faults)
+}
+
+fn parse_with_help<T>(value: &Value<'_>, what: &str, help: Option<&str>, faults: &Faults) -> Option<Located<T>>
+where
+    T: FromStr,
+    T::Err: Display,
+{
     let span = value.span();
     match value.get_ref() {
         DeValue::String(text) => match text.parse() {
             Ok(value) => Some(Located { value, span }),
             Err(error) => {
-                faults.at(&span, format!("{what}: {error}"));
+                let message = format!("{what}: {error}");
+                match help {
+                    Some(help) => faults.at_with_help(&span, message, format!("expected: {help}")),
+                    None => faults.at(&span, message),
+                }
                 None
             }
         },

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use super::file;
 use crate::limits;
 
 /// How gateway.toml gives a secret. Not `Debug`: it must not reach a log.
@@ -28,7 +29,10 @@ impl FromStr for Secret {
             Some(("sha256", hex)) => digest_from_hex(hex)
                 .map(Self::Digest)
                 .ok_or_else(|| "`sha256:` is followed by 64 hexadecimal digits".to_owned()),
-            _ if text.is_empty() => Err("a secret cannot be empty".to_owned()),
+            Some((scheme, _)) if ["env", "file", "sha256"].contains(&&*scheme.to_ascii_lowercase()) => {
+                Err(format!("`{scheme}:` is written in lower case"))
+            }
+            _ if text.trim().is_empty() => Err("a secret cannot be empty".to_owned()),
             _ => Ok(Self::Plain(text.to_owned())),
         }
     }
@@ -50,16 +54,16 @@ impl Secret {
             Self::Digest(digest) => Ok(*digest),
             Self::Environment(name) => match std::env::var(name) {
                 Ok(text) => digest(&text),
-                Err(_) => Err(format!("the environment variable {name} is not set")),
+                Err(std::env::VarError::NotPresent) => Err(format!("the environment variable `{name}` is not set")),
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    Err(format!("the environment variable `{name}` is not UTF-8"))
+                }
             },
             Self::File(path) => {
                 let path = folder.join(path);
-                let length = std::fs::metadata(&path).map_or(0, |file| file.len());
-                if length > limits::SECRET_BYTES {
-                    return Err(format!("{} is too large for a secret ({length} bytes)", path.display()));
-                }
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+                let bytes = file::read(&path, limits::SECRET_BYTES)
+                    .map_err(|problem| format!("{} {problem}", path.display()))?;
+                let text = str::from_utf8(&bytes).map_err(|_| format!("{} is not UTF-8", path.display()))?;
                 digest(text.trim_end_matches(['\r', '\n']))
             }
         }

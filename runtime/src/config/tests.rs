@@ -73,6 +73,26 @@ fn a_key_belongs_to_one_consumer_however_it_is_written() {
 }
 
 #[test]
+fn no_report_shows_a_secret() {
+    for text in [
+        "consumers = [{ username = \"a\", nickname = 1, credentials = [{ kind = \"k\", key = \"sesame\", color = 1 }] }]",
+        "consumers = [{ username = \"a\", credentials = [{ kind = \"k\", key = \"sesame\" }, { kind = \"k\", key = \"sesame\" }] }]",
+        "consumers = [{ username = \"a\", credentials = [{ kind = \"k\", key = \"sesame\", }] }] x",
+        "consumers = [{ credentials = [{ key = \"sesame",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.toml");
+        std::fs::write(&path, format!("{LISTENER}{text}")).unwrap();
+        let report = match load(&path) {
+            Ok((_, faults)) => faults.into_report(),
+            Err(report) => report,
+        };
+        let shown = report.to_string();
+        assert!(!report.faults().is_empty() && !shown.contains("sesame"), "{shown}");
+    }
+}
+
+#[test]
 fn secrets_come_from_files_without_their_last_newline_and_those_are_watched() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("key"), "secret\n").unwrap();
@@ -99,7 +119,7 @@ fn plugin_config_becomes_json_with_places() {
     let config = &config.plugins[0].config;
     assert_eq!(config.json, serde_json::json!({ "x/y": [1, { "z": 16 }], "d": "2020-01-01" }));
     let place = &config.places["/x~1y/1/z"];
-    assert_eq!(&text[place.clone()], "0x10");
+    assert_eq!(&text[place.value.clone()], "0x10");
 }
 
 #[test]

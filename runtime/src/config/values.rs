@@ -1,10 +1,13 @@
 //! The words of gateway.toml, parsed: durations, sizes, names, hosts, paths, URLs, addresses. Past this file no
 //! string needs parsing again.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+use crate::proxy::path::normalise;
 
 /// A name that the operator chose, as logs and messages show it: 1 to 128 printable characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -134,6 +137,27 @@ fn is_host(text: &str) -> bool {
     }
 }
 
+/// An upstream's name: a host that services can put into their URL, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UpstreamName(pub String);
+
+impl FromStr for UpstreamName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if is_host(text) {
+            return Ok(Self(text.to_ascii_lowercase()));
+        }
+        Err(format!("\"{text}\" cannot be the host of a url: use letters, digits, \"-\", \".\" and \"_\""))
+    }
+}
+
+impl fmt::Display for UpstreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The beginning of a path (Kong: `paths`), matched byte by byte against the path as received.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PathPrefix(pub String);
@@ -148,9 +172,14 @@ impl FromStr for PathPrefix {
         if !text.starts_with('/') {
             return Err(format!("a path begins with \"/\", \"{text}\" does not"));
         }
-        match text.chars().find(|c| !c.is_ascii_graphic() || "?#".contains(*c)) {
-            Some(c) => Err(format!("a path has no {c:?} in it; percent-encode it")),
-            None => Ok(Self(text.to_owned())),
+        if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic() || "?#".contains(*c)) {
+            return Err(format!("a path has no {c:?} in it; percent-encode it"));
+        }
+        match normalise(text)? {
+            Cow::Owned(normal) if normal != text => {
+                Err(format!("no request has this path once it is normalised: write \"{normal}\""))
+            }
+            _ => Ok(Self(text.to_owned())),
         }
     }
 }
@@ -228,6 +257,9 @@ impl FromStr for ServiceUrl {
             None => return Err(format!("\"{text}\" is no URL: expected http://host:port/path")),
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err("user names and passwords are not supported in a url".to_owned());
+        }
         if !path.is_empty() {
             path.parse::<PathPrefix>()?;
         }

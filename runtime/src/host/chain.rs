@@ -8,6 +8,7 @@ use super::exchange::{Exchange, ResponseHead};
 use super::instance::CallError;
 use super::plugin::{Hook, Plugin};
 use crate::error::{Cause, Failure};
+use crate::limits;
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -72,12 +73,12 @@ impl Chain {
             if !plugin_use.plugin.activation.on_request {
                 continue;
             }
-            let outcome = match plugin_use.call(Hook::Request, worker, index, exchange) {
-                Ok(None) => continue,
-                Ok(Some(reply)) => Outcome::Reply(reply),
-                Err(failure) => Outcome::Failed(failure),
-            };
-            return Passage { entered: index + 1, outcome };
+            match plugin_use.call(Hook::Request, worker, index, exchange) {
+                Ok(None) => {}
+                Ok(Some(reply)) => return Passage { entered: index + 1, outcome: Outcome::Reply(reply) },
+                // Whoever failed does not get to answer for it.
+                Err(failure) => return Passage { entered: index, outcome: Outcome::Failed(failure) },
+            }
         }
         Passage { entered: self.uses.len(), outcome: Outcome::Forward }
     }
@@ -140,6 +141,9 @@ impl Use {
 }
 
 fn parse_reply(reply: GuestReply) -> Result<Reply, String> {
+    if reply.headers.len() > limits::HEADER_FIELDS {
+        return Err(format!("{} header fields are more than {}", reply.headers.len(), limits::HEADER_FIELDS));
+    }
     let mut headers = HeaderMap::with_capacity(reply.headers.len() + 2);
     for header in reply.headers {
         let (name, value) = field(header)?;

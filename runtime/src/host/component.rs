@@ -9,7 +9,8 @@ use wasmtime::{Store, StoreContextMut};
 
 use super::bindings::exports::tidegate::plugin::lifecycle::Description;
 use super::bindings::{LIFECYCLE, REQUEST_HOOK, RESPONSE_HOOK};
-use super::engine::{Engine, ticks};
+use super::deadline;
+use super::engine::Engine;
 use super::load::{self, LoadError};
 use super::schema::Schema;
 use super::state::State;
@@ -92,13 +93,14 @@ impl Component {
 pub(super) fn store(engine: &wasmtime::Engine, plugin: Arc<str>, memory: usize) -> Store<State> {
     let mut store = Store::new(engine, State::new(plugin, memory));
     store.limiter(|state| &mut state.limiter);
-    store.epoch_deadline_trap();
+    store.set_hostcall_fuel(limits::PLUGIN_CALL_BYTES);
+    deadline::watch(&mut store);
     store
 }
 
 fn describe(engine: &Engine, pre: &InstancePre<State>, index: ComponentExportIndex) -> Result<Description, LoadError> {
     let mut store = store(engine.wasmtime(), "describe".into(), limits::PLUGIN_MEMORY_BYTES);
-    store.set_epoch_deadline(ticks(limits::PLUGIN_LOAD_TIME));
+    deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
     let describe = |store: &mut Store<State>| -> wasmtime::Result<Description> {
         let instance = pre.instantiate(&mut *store)?;
         let describe = instance.get_typed_func::<(), (Description,)>(&mut *store, index)?;

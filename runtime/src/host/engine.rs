@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::limits;
 
@@ -55,9 +54,4 @@ impl Drop for Engine {
             drop(clock.join());
         }
     }
-}
-
-/// How many ticks make up `time`: one more than fit, since the first may come at once.
-pub(super) fn ticks(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos().div_ceil(limits::EPOCH_TICK.as_nanos())).unwrap_or(u64::MAX - 1) + 1
 }

@@ -10,8 +10,9 @@ use http::header::HeaderMap;
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 
+use crate::identity::{Credential, Identities};
 use crate::limits;
-use crate::snapshot::{Credential, Identities, Route};
+use crate::snapshot::Route;
 
 /// One request on its way, and its answer once there is one.
 pub struct Exchange {

@@ -9,7 +9,7 @@ use wasmtime::{Store, Trap};
 use super::bindings::exports::tidegate::plugin::lifecycle::Activation as GuestActivation;
 use super::bindings::tidegate::plugin::types::Flow;
 use super::component::{Component, store};
-use super::engine::ticks;
+use super::deadline;
 use super::exchange::Exchange;
 use super::plugin::{Activation, Hook};
 use super::state::State;
@@ -47,9 +47,9 @@ impl Instance {
         component: &Component,
         config: &str,
         limits: &PluginLimits,
-    ) -> Result<(Self, Activation), String> {
+    ) -> Result<(Self, Activation), CallError> {
         let mut store = store(component.pre.engine(), component.name.clone(), limits.memory);
-        store.set_epoch_deadline(ticks(limits::PLUGIN_LOAD_TIME));
+        deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
         let start = |store: &mut Store<State>| -> wasmtime::Result<_> {
             let instance = component.pre.instantiate(&mut *store)?;
             let configure = instance
@@ -64,9 +64,9 @@ impl Instance {
         };
         let (activation, on_request, on_response) = match start(&mut store) {
             Ok(started) => started,
-            Err(error) => return Err(classify(&error, store.data()).to_string()),
+            Err(error) => return Err(classify(&error, store.data())),
         };
-        let activation = activation?;
+        let activation = activation.map_err(CallError::Failed)?;
         let activation = Activation { on_request: activation.on_request, on_response: activation.on_response };
         Ok((Self { store, on_request, on_response }, activation))
     }
@@ -88,7 +88,7 @@ impl Instance {
         state.swap_exchange(exchange);
         state.use_index = use_index;
         state.limiter.denied = false;
-        self.store.set_epoch_deadline(ticks(time));
+        deadline::start(&mut self.store, time);
         let result = function.call(&mut self.store, ());
         self.store.data_mut().swap_exchange(exchange);
         match result {

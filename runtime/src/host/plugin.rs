@@ -1,4 +1,4 @@
-//! A plugin with its config: what a chain calls. It has an instance on every worker that has needed one so far.
+//! A plugin with its config: what a chain calls. It has an instance on every worker.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,7 +48,8 @@ impl Plugin {
         limits: PluginLimits,
         workers: usize,
     ) -> Result<Self, String> {
-        let (instance, activation) = Instance::start(&component, &config, &limits)?;
+        let start = || Instance::start(&component, &config, &limits).map_err(|error| error.to_string());
+        let (first, activation) = start()?;
         for (wanted, exported, hook) in [
             (activation.on_request, component.on_request.is_some(), "on-request"),
             (activation.on_response, component.on_response.is_some(), "on-response"),
@@ -57,8 +58,12 @@ impl Plugin {
                 return Err(format!("it asks for {hook}, which it does not export"));
             }
         }
-        let mut first = Some(instance);
-        let instances = (0..workers).map(|_| Mutex::new(first.take())).collect();
+        // All workers' now, so that no request has to wait for one.
+        let mut started = vec![Mutex::new(Some(first))];
+        for _ in 1..workers {
+            started.push(Mutex::new(Some(start()?.0)));
+        }
+        let instances = started.into();
         Ok(Self { component, config, limits, activation, instances })
     }
 
@@ -82,7 +87,7 @@ impl Plugin {
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         let mut instance = match slot.take() {
             Some(instance) => instance,
-            None => Instance::start(&self.component, &self.config, &self.limits).map_err(CallError::Failed)?.0,
+            None => Instance::start(&self.component, &self.config, &self.limits)?.0,
         };
         let result = instance.call(hook, use_index, exchange, self.limits.time);
         if matches!(result, Ok(_) | Err(CallError::Failed(_))) {

@@ -33,13 +33,17 @@ impl Schema {
                 }
                 continue;
             }
-            let span = config.places.get(pointer).unwrap_or(&config.span);
-            faults.at(span, format!("{plugin} refuses this config: {error}"));
+            let span = config.places.get(pointer).map_or(&config.span, |place| &place.value);
+            let setting = match pointer.strip_prefix('/') {
+                Some(setting) => format!("`{setting}`: "),
+                None => String::new(),
+            };
+            faults.at(span, format!("{plugin} refuses this config: {setting}{error}"));
         }
     }
 
     fn unknown(&self, plugin: &str, name: &str, pointer: &str, config: &PluginConfig, faults: &Faults) {
-        let span = config.places.get(pointer).unwrap_or(&config.span);
+        let span = config.places.get(pointer).and_then(|place| place.key.as_ref()).unwrap_or(&config.span);
         let known = self.properties.iter().map(String::as_str);
         let help = suggest(name, known).unwrap_or_else(|| format!("{plugin} knows: {}", self.properties.join(", ")));
         faults.at_with_help(span, format!("{plugin} refuses this config: it knows no `{name}`"), help);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
+use super::deadline::Deadline;
 use super::exchange::{Exchange, RequestHead, RequestId, ResponseHead};
 use super::wasi::Wasi;
 use crate::limits;
@@ -19,6 +20,7 @@ pub(super) struct State {
     pub(super) plugin: Arc<str>,
     pub(super) wasi: Wasi,
     pub(super) limiter: Limiter,
+    pub(super) deadline: Deadline,
 }
 
 impl State {
@@ -30,6 +32,7 @@ impl State {
             plugin,
             wasi: Wasi::default(),
             limiter: Limiter { memory, denied: false },
+            deadline: Deadline::default(),
         }
     }
 
@@ -64,16 +67,18 @@ impl State {
 
 /// Holds an instance to its memory, and remembers when it asked for more.
 pub(super) struct Limiter {
+    /// What is left, for all memories of the instance together.
     memory: usize,
     /// Whether growth was denied, which explains the trap that usually follows.
     pub(super) denied: bool,
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let granted = desired <= self.memory;
-        self.denied |= !granted;
-        Ok(granted)
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let left = self.memory.checked_sub(desired.saturating_sub(current));
+        self.denied |= left.is_none();
+        self.memory = left.unwrap_or(self.memory);
+        Ok(left.is_some())
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {

@@ -111,6 +111,9 @@ fn function(linker: &mut LinkerInstance<'_, State>, interface: &str, name: &str)
             }),
         ("io/streams", "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush") => linker
             .func_wrap(name, |mut ctx: Ctx<'_>, (stream, bytes): (Resource<OutputStream>, Vec<u8>)| {
+                if bytes.len() > limits::PLUGIN_LOG_BYTES {
+                    return Err(wasmtime::format_err!("wrote more than `check-write` allows"));
+                }
                 log_lines(ctx.data_mut(), stream.rep(), &bytes);
                 Ok((Streamed::Ok(()),))
             }),
@@ -159,7 +162,10 @@ fn log_lines(state: &mut State, stream: u32, bytes: &[u8]) {
         line.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or(piece));
         if piece.ends_with(b"\n") || piece.len() >= room {
             let whole = std::mem::take(line);
-            calls::log_line(state, level, String::from_utf8_lossy(&whole).trim_end());
+            let whole = String::from_utf8_lossy(&whole);
+            if !whole.trim().is_empty() {
+                calls::log_line(state, level, whole.trim_end());
+            }
         }
     }
 }

@@ -57,19 +57,36 @@ pub(super) struct RequestBody {
     progress: Progress,
 }
 
-/// When the last piece of a request went on: the upstream's time to answer counts from there.
+/// How far a request's body is, for whoever waits for the upstream's answer to it.
 #[derive(Clone)]
-pub(super) struct Progress(Rc<Cell<Instant>>);
+pub(super) struct Progress(Rc<Cell<Step>>);
+
+/// Whose turn it is.
+#[derive(Clone, Copy)]
+pub(super) enum Step {
+    /// The client's: the next piece has not come yet. The body's own idle limit ends that.
+    Client,
+    /// The upstream's, since then: to take the next piece, or to answer.
+    Upstream(Instant),
+}
 
 impl Progress {
-    pub(super) fn last(&self) -> Instant {
+    /// The upstream's time counts from now: nothing could be sent before.
+    pub(super) fn restart(&self) {
+        self.0.set(Step::Upstream(Instant::now()));
+    }
+
+    pub(super) fn step(&self) -> Step {
         self.0.get()
     }
 }
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, idle: Duration) -> Self {
-        Self { stream: Stream::new(incoming, idle), progress: Progress(Rc::new(Cell::new(Instant::now()))) }
+        Self {
+            stream: Stream::new(incoming, idle),
+            progress: Progress(Rc::new(Cell::new(Step::Upstream(Instant::now())))),
+        }
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -85,9 +102,9 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(self.stream.poll_frame(context));
-        self.progress.0.set(Instant::now());
-        Poll::Ready(frame)
+        let frame = self.stream.poll_frame(context);
+        self.progress.0.set(if frame.is_ready() { Step::Upstream(Instant::now()) } else { Step::Client });
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -152,8 +169,8 @@ impl Body for ResponseBody {
                     // The last frame, without a length that would have announced it.
                     None => body.lease.take().into_iter().for_each(Lease::release),
                     Some(Err(error)) => {
-                        tracing::warn!(%error, "the upstream's body broke off");
-                        body.lease = None;
+                        let target = body.lease.take().map(|lease| lease.target().to_string());
+                        tracing::warn!(target, %error, "the upstream's body broke off");
                     }
                 }
                 Poll::Ready(frame)

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::pool::Sender;
+use super::pool::Connection;
 use crate::config::values::Authority;
 use crate::error::{Cause, Failure};
 use crate::limits;
 
 /// Connect to `target`, name resolution included, within `limit`.
-pub(super) async fn connect(target: &Arc<Authority>, limit: Duration) -> Result<Sender, Failure> {
+pub(super) async fn connect(target: &Arc<Authority>, limit: Duration) -> Result<Connection, Failure> {
     let deadline = Instant::now() + limit;
     let host = target.host.trim_start_matches('[').trim_end_matches(']');
     let addresses = match timeout_at(deadline, tokio::net::lookup_host((host, target.port))).await {
@@ -39,21 +40,21 @@ pub(super) async fn connect(target: &Arc<Authority>, limit: Duration) -> Result<
     Err(last)
 }
 
-async fn handshake(stream: TcpStream, target: &Authority) -> Result<Sender, Failure> {
+async fn handshake(stream: TcpStream, target: &Authority) -> Result<Connection, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(Cause::UpstreamReset, format!("{target}: {error}"));
     stream.set_nodelay(true).map_err(|error| failed(&error))?;
+    SockRef::from(&stream).set_tcp_user_timeout(Some(limits::PEER_STALL)).map_err(|error| failed(&error))?;
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(limits::UPSTREAM_HEAD_BYTES)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;
-    // The connection lives as long as its sender: in a lease, in a body, or in the pool, all of this worker.
-    tokio::task::spawn_local(async move {
+    let driver = tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "upstream connection ended");
         }
     });
-    Ok(sender)
+    Ok(Connection::new(sender, driver.abort_handle()))
 }
 
 fn cause(error: &io::Error) -> Cause {

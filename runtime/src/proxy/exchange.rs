@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::HOST;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use http::{Method, Request, Response, Version, request};
 use hyper::body::Incoming;
 
 use super::body::{RequestBody, ResponseBody};
 use super::worker::Worker;
-use super::{answer, forward, upstream};
+use super::{answer, forward, path, upstream};
 use crate::error::{Cause, Failure};
 use crate::hop_by_hop;
 use crate::host::chain::{Chain, Outcome, Passage, Reply};
@@ -43,7 +43,7 @@ pub(super) async fn serve(worker: &Worker, ends: Ends, request: Request<Incoming
         Some(failure) => Passage { entered: 0, outcome: Outcome::Failed(failure) },
         None => route.chain.on_request(worker.id, &mut exchange),
     };
-    // Nothing below needs the generation: a long answer holds its route only, and lets the rest go.
+    // A long answer holds its route only, and lets the rest of its generation go.
     drop(snapshot);
     let body = match outcome {
         Outcome::Forward => forward(worker, &route, prefix_length, &mut exchange, body).await,
@@ -55,9 +55,16 @@ pub(super) async fn serve(worker: &Worker, ends: Ends, request: Request<Incoming
 
 /// The exchange as the client began it, and what makes it impossible to serve, if anything does.
 fn begin(mut head: request::Parts, ends: Ends, snapshot: &Snapshot) -> (Box<Exchange>, Option<Failure>) {
-    let invalid = settle_host(&mut head).err().map(|problem| Failure::new(Cause::RequestInvalid, problem));
-    forward::strip_identity(&mut head.headers);
+    let settled = settle_host(&mut head);
     let target = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    let (target, normalised) = match path::normalised(&target) {
+        Ok(normal) => (normal, Ok(())),
+        Err(problem) => (target, Err(problem)),
+    };
+    let invalid = settled.and(normalised).err().map(|problem| Failure::new(Cause::RequestInvalid, problem));
+    // Before plugins see it: what they set cannot be taken away by what the client says of its connection.
+    hop_by_hop::strip(&mut head.headers);
+    forward::strip_what_only_we_say(&mut head.headers);
     let exchange = Exchange {
         id: RequestId::random(),
         client: ends.client,
@@ -72,23 +79,30 @@ fn begin(mut head: request::Parts, ends: Ends, snapshot: &Snapshot) -> (Box<Exch
     (Box::new(exchange), invalid)
 }
 
-/// See to it that `host` is there once and is what the client asks for: an absolute target overrides it, and a request
-/// that leaves it open is refused (RFC 9112, sections 3.2 and 3.2.2).
+/// See to it that `host` is there once and names a host: an absolute target overrides it, and a request that leaves it
+/// open is refused (RFC 9112, sections 3.2 and 3.2.2).
 fn settle_host(head: &mut request::Parts) -> Result<(), String> {
     if head.method == Method::CONNECT {
         return Err("CONNECT is for forward proxies".to_owned());
     }
-    let hosts = head.headers.get_all(HOST).iter().count();
-    if hosts > 1 {
-        return Err(format!("{hosts} Host fields"));
-    }
-    match head.uri.authority() {
-        Some(authority) => {
-            let host = authority.as_str().parse().map_err(|_| "the target's authority is no host".to_owned())?;
-            head.headers.insert(HOST, host);
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let host = match (head.uri.scheme(), head.uri.authority(), hosts.next(), hosts.next()) {
+        (_, _, Some(_), Some(_)) => return Err("more than one Host field".to_owned()),
+        (Some(_), Some(authority), ..) => authority.clone(),
+        (None, Some(authority), ..) => return Err(format!("\"{authority}\" is no target")),
+        (_, None, Some(host), None) if host.is_empty() => return Ok(()),
+        (_, None, Some(host), None) => {
+            Authority::try_from(host.as_bytes()).map_err(|_| format!("{host:?} is no Host"))?
         }
-        None if hosts == 0 && head.version != Version::HTTP_10 => return Err("no Host field".to_owned()),
-        None => {}
+        _ if head.version == Version::HTTP_10 => return Ok(()),
+        _ => return Err("no Host field".to_owned()),
+    };
+    if host.as_str().contains('@') {
+        return Err("a user name is no part of a Host".to_owned());
+    }
+    if head.uri.authority().is_some() {
+        let host = host.as_str().parse().map_err(|_| format!("\"{host}\" is no Host"))?;
+        head.headers.insert(HOST, host);
     }
     Ok(())
 }

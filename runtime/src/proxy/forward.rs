@@ -3,12 +3,15 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Request, Uri, Version};
+use hyper::body::Body;
 
+use super::answer;
 use super::body::RequestBody;
+use super::path;
 use crate::error::{Cause, Failure};
-use crate::hop_by_hop;
 use crate::host::exchange::Exchange;
-use crate::snapshot::{Credential, Route};
+use crate::identity::Credential;
+use crate::snapshot::Route;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -33,10 +36,11 @@ const IDENTITY: [HeaderName; 6] = [
 const VIA: HeaderValue = HeaderValue::from_static("1.1 tidegate");
 
 /// Take away what only the gateway may say, before a plugin or an upstream could believe it.
-pub(super) fn strip_identity(headers: &mut HeaderMap) {
+pub(super) fn strip_what_only_we_say(headers: &mut HeaderMap) {
     for name in IDENTITY {
         headers.remove(name);
     }
+    headers.remove(answer::REQUEST_ID);
 }
 
 /// The request for the upstream of `route`. Takes the body and leaves the head's values behind for response hooks,
@@ -49,29 +53,38 @@ pub(super) fn request(
 ) -> Result<Request<RequestBody>, Failure> {
     let target = target(route, prefix_length, &exchange.request.target)
         .map_err(|error| Failure::new(Cause::RequestInvalid, format!("its path cannot be forwarded: {error}")))?;
+    let mut headers = headers(route, prefix_length, exchange);
+    if !body.is_end_stream() && body.size_hint().exact().is_none() {
+        // hyper would take a GET of unknown length for one without a body.
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     let mut request = Request::new(body);
     *request.method_mut() = exchange.request.method.clone();
     *request.version_mut() = Version::HTTP_11;
     *request.uri_mut() = Uri::from(target);
-    *request.headers_mut() = headers(route, prefix_length, exchange);
+    *request.headers_mut() = headers;
     Ok(request)
 }
 
 /// The service's path, then the request's, without the matched prefix if the route strips it.
-fn target(route: &Route, prefix_length: usize, target: &PathAndQuery) -> Result<PathAndQuery, http::Error> {
+fn target(route: &Route, prefix_length: usize, target: &PathAndQuery) -> Result<PathAndQuery, String> {
     let stripped = if route.strip_path { prefix_length } else { 0 };
     let base = &route.service.path;
     if stripped == 0 && base.is_empty() {
         return Ok(target.clone());
     }
-    let rest = target.as_str().get(stripped..).unwrap_or_default();
-    let slash = if rest.starts_with('/') { "" } else { "/" };
-    Ok(PathAndQuery::from_maybe_shared(bytes::Bytes::from(format!("{base}{slash}{rest}")))?)
+    let rest = target.path().get(stripped..).unwrap_or_default();
+    if rest.is_empty() && !base.is_empty() {
+        return path::join(base, target.query());
+    }
+    // The cut may have made a dot segment of "/b../x", so what is left is read once more.
+    let rest = format!("/{rest}");
+    let rest = path::normalise(&rest)?;
+    path::join(&format!("{base}{rest}"), target.query())
 }
 
 fn headers(route: &Route, prefix_length: usize, exchange: &Exchange) -> HeaderMap {
     let mut headers = exchange.request.headers.clone();
-    hop_by_hop::strip(&mut headers);
 
     for name in [FORWARDED_HOST, FORWARDED_PREFIX] {
         headers.remove(name);
@@ -84,11 +97,8 @@ fn headers(route: &Route, prefix_length: usize, exchange: &Exchange) -> HeaderMa
     headers.insert(header::HOST, host.unwrap_or_else(|| route.service.host.clone()));
 
     let client = text(&exchange.client.ip().to_string());
-    let forwarded_for = match headers.get(&FORWARDED_FOR) {
-        Some(before) => list([before.as_bytes(), client.as_bytes()]),
-        None => client.clone(),
-    };
-    headers.insert(FORWARDED_FOR, forwarded_for);
+    let before = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+    headers.insert(FORWARDED_FOR, list(before.chain([client.as_bytes()])));
     headers.insert(REAL_IP, client);
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
     headers.insert(FORWARDED_PORT, HeaderValue::from(exchange.listener.port()));
@@ -98,6 +108,7 @@ fn headers(route: &Route, prefix_length: usize, exchange: &Exchange) -> HeaderMa
         headers.insert(FORWARDED_PREFIX, text(path.get(..prefix_length).unwrap_or_default()));
     }
     headers.append(header::VIA, VIA);
+    headers.insert(answer::REQUEST_ID, exchange.id.to_header());
     if let Some(credential) = &exchange.credential {
         identify(&mut headers, credential);
     }

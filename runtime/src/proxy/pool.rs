@@ -7,13 +7,34 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::client::conn::http1::SendRequest;
+use tokio::task::AbortHandle;
 
 use super::body::RequestBody;
 use crate::config::values::Authority;
 use crate::limits;
 
-/// A connection that can take a request.
-pub(super) type Sender = SendRequest<RequestBody>;
+/// A connection that can take a request. Dropping it closes it, whatever is still on its way.
+pub(super) struct Connection {
+    sender: SendRequest<RequestBody>,
+    driver: AbortHandle,
+}
+
+impl Connection {
+    /// A connection that `driver` moves along.
+    pub(super) fn new(sender: SendRequest<RequestBody>, driver: AbortHandle) -> Self {
+        Self { sender, driver }
+    }
+
+    pub(super) fn sender(&mut self) -> &mut SendRequest<RequestBody> {
+        &mut self.sender
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
 
 /// Idle connections by target, the one used last on top.
 #[derive(Default)]
@@ -22,18 +43,24 @@ pub(super) struct Pool {
 }
 
 struct Idle {
-    sender: Sender,
+    connection: Connection,
     since: Instant,
+}
+
+impl Idle {
+    fn is_good(&self) -> bool {
+        self.connection.sender.is_ready() && self.since.elapsed() < limits::IDLE_CONNECTION_TIME
+    }
 }
 
 impl Pool {
     /// The connection to `target` that was used last and is still good.
-    pub(super) fn take(&self, target: &Arc<Authority>) -> Option<Sender> {
+    pub(super) fn take(&self, target: &Arc<Authority>) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(target)?;
-        while let Some(connection) = connections.pop() {
-            if connection.sender.is_ready() && connection.since.elapsed() < limits::IDLE_CONNECTION_TIME {
-                return Some(connection.sender);
+        while let Some(idle) = connections.pop() {
+            if idle.is_good() {
+                return Some(idle.connection);
             }
         }
         None
@@ -42,44 +69,47 @@ impl Pool {
     /// Close what has been idle for too long, or was closed by the other side.
     pub(super) fn sweep(&self) {
         self.idle.borrow_mut().retain(|_, connections| {
-            connections.retain(|connection| {
-                connection.sender.is_ready() && connection.since.elapsed() < limits::IDLE_CONNECTION_TIME
-            });
+            connections.retain(Idle::is_good);
             !connections.is_empty()
         });
     }
 
-    fn put(&self, target: Arc<Authority>, sender: Sender) {
+    fn put(&self, target: Arc<Authority>, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.entry(target).or_default();
         if connections.len() < limits::IDLE_CONNECTIONS {
-            connections.push(Idle { sender, since: Instant::now() });
+            connections.push(Idle { connection, since: Instant::now() });
         }
     }
 }
 
 /// A connection in use. Dropping it closes the connection; releasing it keeps it for the next request.
 pub(super) struct Lease {
-    sender: Sender,
+    connection: Connection,
     target: Arc<Authority>,
     pool: Rc<Pool>,
 }
 
 impl Lease {
-    pub(super) fn new(sender: Sender, target: Arc<Authority>, pool: Rc<Pool>) -> Self {
-        Self { sender, target, pool }
+    pub(super) fn new(connection: Connection, target: Arc<Authority>, pool: Rc<Pool>) -> Self {
+        Self { connection, target, pool }
+    }
+
+    /// Whom the connection is to.
+    pub(super) fn target(&self) -> &Authority {
+        &self.target
     }
 
     /// The response is over.
     pub(super) fn release(mut self) {
-        if self.sender.is_ready() {
-            return self.pool.put(self.target, self.sender);
+        if self.connection.sender.is_ready() {
+            return self.pool.put(self.target, self.connection);
         }
         // hyper may still have to notice, or to finish sending a request that was answered early. The task ends with
         // its deadline, and with its worker.
         tokio::task::spawn_local(async move {
-            if let Ok(Ok(())) = tokio::time::timeout(limits::REUSE_WAIT, self.sender.ready()).await {
-                self.pool.put(self.target, self.sender);
+            if let Ok(Ok(())) = tokio::time::timeout(limits::REUSE_WAIT, self.connection.sender.ready()).await {
+                self.pool.put(self.target, self.connection);
             }
         });
     }

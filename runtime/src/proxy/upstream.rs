@@ -1,16 +1,17 @@
 //! One request to an upstream: target, connection, response head.
 
+use std::error::Error;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
-use super::body::{Progress, RequestBody, ResponseBody, UpstreamBody};
+use super::body::{BodyError, Progress, RequestBody, ResponseBody, Step, UpstreamBody};
 use super::connector::connect;
-use super::pool::{Lease, Pool, Sender};
+use super::pool::{Connection, Lease, Pool};
 use crate::config::values::Authority;
 use crate::error::{Cause, Failure};
 use crate::snapshot::Service;
@@ -24,11 +25,11 @@ pub(super) async fn send(
     let none = || Failure::new(Cause::UpstreamNoTarget, format!("no target of {} has any weight", service.name));
     let target = service.balancer.pick().ok_or_else(none)?;
     loop {
-        let (sender, connection) = match pool.take(target) {
-            Some(sender) => (sender, Connection::Reused),
-            None => (connect(target, service.timeouts.connect).await?, Connection::Fresh),
+        let (connection, age) = match pool.take(target) {
+            Some(connection) => (connection, Age::Reused),
+            None => (connect(target, service.timeouts.connect).await?, Age::Fresh),
         };
-        match attempt(service, sender, target, pool, request, connection).await {
+        match attempt(service, connection, age, target, pool, request).await {
             Ok(response) => return Ok(response),
             // A pooled connection that died before it took the request: nothing was sent, so nothing is sent twice.
             // Each turn takes one out of the pool, and the pool is bounded.
@@ -39,7 +40,7 @@ pub(super) async fn send(
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Connection {
+enum Age {
     Fresh,
     Reused,
 }
@@ -51,61 +52,79 @@ enum Attempt {
 
 async fn attempt(
     service: &Service,
-    mut sender: Sender,
+    mut connection: Connection,
+    age: Age,
     target: &Arc<Authority>,
     pool: &Rc<Pool>,
     request: Request<RequestBody>,
-    connection: Connection,
 ) -> Result<Response<ResponseBody>, Attempt> {
     let limit = service.timeouts.response;
     let progress = request.body().progress();
-    let Some(answered) = since_last(&progress, limit, sender.try_send_request(request)).await else {
+    progress.restart();
+    let Some(answered) = in_turn(&progress, limit, connection.sender().try_send_request(request)).await else {
         let detail = format!("{target}: no response head within {limit:?}");
         return Err(Attempt::Failed(Failure::new(Cause::UpstreamResponseTimeout, detail)));
     };
     match answered {
+        Ok(response) if !(200..600).contains(&response.status().as_u16()) => {
+            let detail = format!("{target}: {} is no answer to this request", response.status());
+            Err(Attempt::Failed(Failure::new(Cause::UpstreamProtocolError, detail)))
+        }
         Ok(response) => {
-            let lease = Lease::new(sender, Arc::clone(target), Rc::clone(pool));
+            let lease = Lease::new(connection, Arc::clone(target), Rc::clone(pool));
             let idle = service.timeouts.idle;
             Ok(response.map(|incoming| ResponseBody::Upstream(UpstreamBody::new(incoming, idle, lease))))
         }
-        Err(mut error) => match (error.take_message(), connection) {
-            (Some(request), Connection::Reused) => Err(Attempt::NotSent(Box::new(request))),
-            _ => Err(Attempt::Failed(failure(&error.into_error(), target, connection))),
+        Err(mut error) => match (error.take_message(), age) {
+            (Some(request), Age::Reused) => Err(Attempt::NotSent(Box::new(request))),
+            _ => Err(Attempt::Failed(failure(&error.into_error(), target, age))),
         },
     }
 }
 
-/// Wait for `answer` until the request has made no progress for `limit`: a long upload is no late answer.
-async fn since_last<T>(progress: &Progress, limit: Duration, answer: impl Future<Output = T>) -> Option<T> {
+/// Wait for `answer` until it has been the upstream's turn for `limit`: a slow upload is no late answer.
+async fn in_turn<T>(progress: &Progress, limit: Duration, answer: impl Future<Output = T>) -> Option<T> {
     let mut answer = pin!(answer);
     loop {
-        let last = progress.last();
-        match timeout_at(last + limit, &mut answer).await {
-            Ok(answer) => return Some(answer),
-            Err(_) if progress.last() > last => {}
-            Err(_) => return None,
+        let deadline = match progress.step() {
+            Step::Upstream(since) => since + limit,
+            Step::Client => Instant::now() + limit,
+        };
+        if let Ok(answer) = timeout_at(deadline, &mut answer).await {
+            return Some(answer);
+        }
+        if matches!(progress.step(), Step::Upstream(since) if since + limit <= Instant::now()) {
+            return None;
         }
     }
 }
 
-fn failure(error: &hyper::Error, target: &Authority, connection: Connection) -> Failure {
-    let cause = if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        Cause::UpstreamClosedBeforeResponse
-    } else if error.is_parse_too_large() {
+fn failure(error: &hyper::Error, target: &Authority, age: Age) -> Failure {
+    let source = error.source();
+    if let Some(body) = source.and_then(|source| source.downcast_ref::<BodyError>()) {
+        return Failure::new(blame(body), format!("the request's body broke off: {body}"));
+    }
+    let cause = if error.is_parse_too_large() {
         Cause::UpstreamHeadersTooLarge
     } else if error.is_parse() {
         Cause::UpstreamProtocolError
-    } else if error.is_user() {
-        // The body that failed is the client's.
-        Cause::ClientClosed
     } else {
-        Cause::UpstreamReset
+        // Closed in order or reset: what was asked for did not come.
+        Cause::UpstreamClosedBeforeResponse
     };
-    let connection = match connection {
-        Connection::Fresh => "a fresh connection",
-        Connection::Reused => "a reused connection",
+    let connection = match age {
+        Age::Fresh => "a fresh connection",
+        Age::Reused => "a reused connection",
     };
-    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    let source = source.map(|source| format!(": {source}")).unwrap_or_default();
     Failure::new(cause, format!("{target}, {connection}: {error}{source}"))
+}
+
+/// A body that broke off is its client's doing, one way or another.
+fn blame(error: &BodyError) -> Cause {
+    match error {
+        BodyError::Idle(_) => Cause::RequestTimeout,
+        BodyError::Peer(error) if error.is_incomplete_message() || error.is_closed() => Cause::ClientClosed,
+        BodyError::Peer(_) => Cause::RequestInvalid,
+    }
 }

@@ -52,6 +52,8 @@ pub enum Order {
     Listen(ListenerId, std::net::TcpListener),
     /// Close it; connections go on.
     Close(ListenerId),
+    /// There is a new generation: let go of the old one, though no request asks for either.
+    Refresh,
 }
 
 /// Tells a listener from others that were or will be on the same address.
@@ -128,12 +130,13 @@ fn obey(order: Order, worker: &Rc<Worker>, listeners: &mut HashMap<ListenerId, C
         Order::Listen(id, listener) => match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => {
                 let closed = CancellationToken::new();
-                // Ends with its token, at the latest when the worker drains.
-                tokio::task::spawn_local(accept(Rc::clone(worker), listener, closed.clone()));
+                // Ends with its token, at the latest when the worker drains, which waits for it.
+                worker.connections.spawn_local(accept(Rc::clone(worker), listener, closed.clone()));
                 listeners.insert(id, closed);
             }
             Err(error) => tracing::error!(%error, "a listener could not be taken over"),
         },
+        Order::Refresh => drop(worker.snapshot()),
         Order::Close(id) => {
             if let Some(closed) = listeners.remove(&id) {
                 closed.cancel();

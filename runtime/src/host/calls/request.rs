@@ -7,6 +7,7 @@ use super::{all, edit, first, to_header};
 use crate::host::bindings::tidegate::plugin::request::Host;
 use crate::host::bindings::tidegate::plugin::types::{Edit, Header};
 use crate::host::state::State;
+use crate::limits;
 
 impl Host for State {
     fn method(&mut self) -> wasmtime::Result<String> {
@@ -36,6 +37,9 @@ impl Host for State {
     }
 
     fn headers_named(&mut self, names: Vec<String>) -> wasmtime::Result<Vec<Header>> {
+        if names.len() > limits::HEADER_FIELDS {
+            return Err(wasmtime::format_err!("{} names are more than {}", names.len(), limits::HEADER_FIELDS));
+        }
         let headers = &self.request()?.headers;
         let wanted = |name: &str| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
         let named = headers.iter().filter(|(name, _)| wanted(name.as_str()));

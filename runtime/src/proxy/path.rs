@@ -1,0 +1,145 @@
+//! The one reading of a path: routes, plugins and upstreams all see what comes out of here, so that nobody gets past a
+//! route's plugins by writing its path in another way.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+
+/// `target` with its path normalised. The query stays as it is.
+///
+/// # Errors
+/// A "%" that encodes nothing: the next reader may make something else of it.
+pub(super) fn normalised(target: &PathAndQuery) -> Result<PathAndQuery, String> {
+    match normalise(target.path())? {
+        Cow::Borrowed(_) => Ok(target.clone()),
+        Cow::Owned(normal) => join(&normal, target.query()),
+    }
+}
+
+/// A path and what comes behind it.
+///
+/// # Errors
+/// They are none together.
+pub(super) fn join(path: &str, query: Option<&str>) -> Result<PathAndQuery, String> {
+    let whole = match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    PathAndQuery::from_maybe_shared(Bytes::from(whole)).map_err(|error| error.to_string())
+}
+
+/// `path` in its normal form, as Kong has it: percent-encodings of unreserved characters decoded, the others in upper
+/// case, what is beyond ASCII encoded (RFC 3986, section 6.2.2), slashes in a row made one, dot segments removed
+/// (section 5.2.4). Borrowed if it is in that form already.
+///
+/// # Errors
+/// A "%" that encodes nothing.
+pub(crate) fn normalise(path: &str) -> Result<Cow<'_, str>, String> {
+    // "*" of OPTIONS is the one target that is no path.
+    if !path.starts_with('/') || !needs_work(path.as_bytes()) {
+        return Ok(Cow::Borrowed(path));
+    }
+    let recoded = recode(path)?;
+    let mut segments: Vec<&str> = Vec::new();
+    let mut last = "";
+    for segment in recoded.split('/') {
+        last = segment;
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    let mut normal = String::with_capacity(recoded.len());
+    for segment in &segments {
+        normal.push('/');
+        normal.push_str(segment);
+    }
+    if normal.is_empty() || matches!(last, "" | "." | "..") {
+        normal.push('/');
+    }
+    Ok(Cow::Owned(normal))
+}
+
+/// Nearly no path does, so this is all that most requests pay.
+fn needs_work(path: &[u8]) -> bool {
+    path.iter().any(|byte| *byte == b'%' || !byte.is_ascii())
+        || path.windows(2).any(|pair| pair == b"//" || pair == b"/.")
+}
+
+/// One way to write each byte: `%41` is `A`, `%2f` is `%2F`; what is reserved stays encoded, for it means something
+/// else in the clear.
+fn recode(path: &str) -> Result<String, String> {
+    let mut recoded = String::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte.is_ascii() && byte != b'%' {
+            recoded.push(char::from(byte));
+            continue;
+        }
+        let byte = if byte == b'%' { (hex(bytes.next())? << 4) | hex(bytes.next())? } else { byte };
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            recoded.push(char::from(byte));
+        } else {
+            recoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Ok(recoded)
+}
+
+fn hex(digit: Option<u8>) -> Result<u8, String> {
+    let value = digit.and_then(|digit| char::from(digit).to_digit(16)).and_then(|value| u8::try_from(value).ok());
+    value.ok_or_else(|| "a % that is not followed by two hexadecimal digits".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_path_has_one_form() {
+        for (path, expected) in [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b/"),
+            ("//a", "/a"),
+            ("/a///b//", "/a/b/"),
+            ("/x/../a", "/a"),
+            ("/./a", "/a"),
+            ("/a/.", "/a/"),
+            ("/a/b/..", "/a/"),
+            ("/../../a", "/a"),
+            ("/..", "/"),
+            ("/%61dmin", "/admin"),
+            ("/%2e%2E/a", "/a"),
+            ("/a%2Fb", "/a%2Fb"),
+            ("/a%2fb%20c", "/a%2Fb%20c"),
+            ("/caf%c3%a9", "/caf%C3%A9"),
+            ("/caf\u{e9}", "/caf%C3%A9"),
+            ("/b../x", "/b../x"),
+            ("/%2561", "/%2561"),
+            ("/.hidden/..x/...", "/.hidden/..x/..."),
+            ("*", "*"),
+        ] {
+            assert_eq!(normalise(path).unwrap(), expected, "{path}");
+        }
+        for path in ["/100%", "/%4", "/%zz", "/%%361", "/%é", "/%+f"] {
+            assert!(normalise(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_normal_path_stays_as_it_is_and_queries_always_do() {
+        let mut random = fastrand::Rng::with_seed(11);
+        for _ in 0..20_000 {
+            let length = random.usize(0..12);
+            let text: String = (0..length).map(|_| char::from(*random.choice(b"/.%2eEfFaA?").unwrap())).collect();
+            let target: PathAndQuery = format!("/{text}").parse().unwrap();
+            let Ok(once) = normalised(&target) else { continue };
+            assert_eq!(normalised(&once).unwrap(), once, "{target}");
+            assert_eq!(once.query(), target.query(), "{target}");
+            assert!(!once.path().contains("//") && !once.path().split('/').any(|s| s == "." || s == ".."), "{target}");
+        }
+    }
+}
