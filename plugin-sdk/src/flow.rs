@@ -66,8 +66,8 @@ impl Reply {
     }
 }
 
-/// Why a hook could not decide: the plugin's own fault, in its own words. It is logged, and the
-/// use's failure policy decides what the client sees.
+/// Why a hook could not decide: the plugin's own fault, in its own words. It is logged; the client
+/// gets a 500 without it.
 ///
 /// Anything that can be displayed becomes one, so that `?` works on all errors.
 pub struct Failure(String);

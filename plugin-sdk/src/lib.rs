@@ -49,8 +49,8 @@
 //! # When a plugin fails
 //!
 //! A hook fails by returning an error, by an edit that the gateway refuses, or by a panic, whose
-//! message is in the gateway's log. The client never sees the reason: the use's failure policy
-//! decides what it sees.
+//! message is in the gateway's log. The client never sees the reason: it gets a 500, and nothing of
+//! the request goes any further.
 
 // What the macros expand to names the crate as plugins do.
 #[cfg(test)]

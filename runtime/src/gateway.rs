@@ -135,6 +135,7 @@ impl Gateway {
                 let generation = self.live.load().generation;
                 let faults = report.faults().len();
                 tracing::error!(faults, "refused, generation {generation} keeps serving\n{report}");
+                self.library.sweep();
             }
         }
     }

@@ -15,7 +15,8 @@ pub const COMPONENT_BYTES: u64 = 64 << 20;
 pub const PLUGIN_TIME: Duration = Duration::from_millis(10);
 /// The most a use may allow: a worker serves nobody else meanwhile.
 pub const PLUGIN_TIME_MAX: Duration = Duration::from_secs(1);
-/// Time for `describe` and `configure`, which run while loading and hold up no request.
+/// Time for `describe` and `configure`, which run while loading. After a trap, the next request on that worker waits
+/// for a fresh instance to be configured.
 pub const PLUGIN_LOAD_TIME: Duration = Duration::from_secs(2);
 /// How often running guests look at the clock.
 pub const EPOCH_TICK: Duration = Duration::from_millis(1);
