@@ -1,6 +1,6 @@
-//! How long a guest may run. The first half of its time passes by the clock on the wall, the second by the time its
-//! thread really ran: so a machine that is busy with something else does not make a plugin look slow, and a call that
-//! ends within the first half, as nearly all do, never pays for asking.
+//! How long a guest may run. Once half of its time has passed on the wall, the time its thread really runs is counted
+//! from there: so a call has all of its time however busy the machine is, a runaway has half as much again at most, and
+//! a call that ends within the first half, as nearly all do, never pays for asking.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::limits;
 /// The time of the call under way.
 #[derive(Default)]
 pub(super) struct Deadline {
-    half: Duration,
-    /// In CPU time of the thread, once the first half is over.
+    time: Duration,
+    /// In CPU time of the thread, once half of the time is over.
     end: Option<Duration>,
 }
 
@@ -24,7 +24,7 @@ pub(super) fn watch(store: &mut Store<State>) {
         let deadline = &mut context.data_mut().deadline;
         let now = cpu_time();
         match deadline.end {
-            None => deadline.end = Some(now + deadline.half),
+            None => deadline.end = Some(now + deadline.time),
             Some(end) if now >= end => return Err(Trap::Interrupt.into()),
             Some(_) => {}
         }
@@ -34,9 +34,8 @@ pub(super) fn watch(store: &mut Store<State>) {
 
 /// Give the next call this much time.
 pub(super) fn start(store: &mut Store<State>, time: Duration) {
-    let half = time / 2;
-    store.data_mut().deadline = Deadline { half, end: None };
-    store.set_epoch_deadline(ticks(half));
+    store.data_mut().deadline = Deadline { time, end: None };
+    store.set_epoch_deadline(ticks(time / 2));
 }
 
 /// How many ticks make up `time`: one more than fit, since the first may come at once.
