@@ -8,9 +8,13 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
 use tidegate::config;
 use tidegate::host::engine::Engine;
-use tidegate::host::exchange::{Exchange, RequestHead, RequestId, Scratch};
+use tidegate::host::exchange::{Exchange, RequestHead, RequestId, Scheme, Scratch};
 use tidegate::host::library::Library;
-use tidegate::snapshot::{self, Snapshot};
+use tidegate::observe::metrics::Metrics;
+use tidegate::proxy::route::{Ask, Captures};
+use tidegate::snapshot::{self, Snapshot, Stock};
+use tidegate::transport::Transports;
+use tidegate::upstreams::Upstreams;
 
 fn snapshot(config: &str) -> Snapshot {
     let folder = tempfile::tempdir().expect("a folder");
@@ -18,8 +22,13 @@ fn snapshot(config: &str) -> Snapshot {
     let listener = "listeners = [{ address = \"127.0.0.1:0\" }]\n";
     std::fs::write(&path, format!("{listener}{config}")).expect("a file");
     let (config, faults) = config::load(&path).expect("a document");
-    let mut library = Library::new(Engine::new().expect("an engine"), 1);
-    snapshot::build(&config, faults, &mut library, 1).unwrap_or_else(|report| panic!("{report}"))
+    let mut stock = Stock {
+        library: Library::new(Engine::new().expect("an engine"), 1),
+        transports: Transports::default(),
+        upstreams: Upstreams::new(None, 1),
+        metrics: Arc::new(Metrics::new(1)),
+    };
+    snapshot::build(&config, faults, &mut stock, &[0], 1).unwrap_or_else(|report| panic!("{report}"))
 }
 
 /// A request as a browser's fetch sends it, with a key.
@@ -39,7 +48,9 @@ fn exchange(snapshot: &Snapshot) -> Box<Exchange> {
     Box::new(Exchange {
         id: RequestId::random(),
         client: ([127, 0, 0, 1], 4711).into(),
-        listener: ([127, 0, 0, 1], 8000).into(),
+        scheme: Scheme::Http,
+        tls: None,
+        captures: Captures::default(),
         request: RequestHead { method: Method::GET, target: "/v1/orders/7?expand=items".parse().unwrap(), headers },
         response: None,
         route: None,
@@ -81,8 +92,19 @@ fn route(criterion: &mut Criterion) {
         let snapshot =
             snapshot(&format!("[[services]]\nname = \"s\"\nurl = \"http://127.0.0.1:1\"\nroutes = [\n{routes}]\n"));
         let path = format!("/v1/area{}/orders/7", count / 2);
+        let headers = HeaderMap::new();
+        let ask = Ask {
+            host: "api.example.com",
+            port: 8000,
+            path: "",
+            method: &Method::GET,
+            headers: &headers,
+            sni: None,
+            tls: false,
+            source: ([127, 0, 0, 1], 4711).into(),
+        };
         group.bench_with_input(BenchmarkId::from_parameter(count), &path, |bencher, path| {
-            bencher.iter(|| snapshot.router.find("api.example.com", black_box(path), &Method::GET).is_some());
+            bencher.iter(|| snapshot.router.find(&Ask { path: black_box(path), ..ask }).is_some());
         });
     }
     group.finish();

@@ -128,7 +128,7 @@ targets = []
 
 [[services]]
 name = "s"
-url = "https://UPSTREAM"
+url = "ftp://UPSTREAM"
 timeouts = { connect = "5 minutes" }
 
 [[services]]
@@ -152,7 +152,7 @@ credentials = [{ kind = "key-auth", key = "env:TIDEGATE_TEST_NO_SUCH_VARIABLE" }
     let lines: Vec<u32> = places.iter().map(|place| place.split(':').next().unwrap().parse().unwrap()).collect();
     assert_eq!(lines, [1, 2, 5, 7, 13, 14, 17, 22, 23, 24, 24, 28], "{stderr}");
     assert!(stderr.ends_with("gateway.toml: 12 faults\n"), "{stderr}");
-    for text in ["unknown key `colour`", "\"https\" is not supported", "there is another service named \"s\""] {
+    for text in ["unknown key `colour`", "\"ftp\" is not spoken here", "there is another service named \"s\""] {
         assert!(stderr.contains(text), "{text}:\n{stderr}");
     }
 }

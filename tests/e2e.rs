@@ -4,8 +4,15 @@
 #![allow(unreachable_pub, reason = "nothing outside of a test binary could reach anything")]
 
 mod bad_input;
+mod bodies;
+mod causes;
+mod clients;
 mod failures;
+mod framing;
 mod harness;
+mod peers;
 mod plugins;
 mod proxying;
 mod reload;
+mod routing;
+mod upstreams;

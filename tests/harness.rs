@@ -1,15 +1,33 @@
-//! What the tests stand on: a gateway process, upstreams of every kind, a client.
+//! What the tests stand on: a gateway process, upstreams of every kind, clients, certificates, a name server.
 
+pub mod access;
+pub mod certs;
 pub mod client;
+pub mod dns;
 pub mod gateway;
+pub mod nameserver;
+pub mod origin;
+pub mod program;
+pub mod raw;
+pub mod session;
+pub mod tls;
 pub mod upstream;
+pub mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use client::{Answer, Client};
 pub use gateway::{Gateway, one_route};
+pub use origin::Origin;
+pub use session::Session;
 pub use upstream::Upstream;
+
+/// The executable.
+pub const TIDEGATE: &str = match option_env!("CARGO_BIN_EXE_tidegate") {
+    Some(path) => path,
+    None => "tidegate",
+};
 
 /// Nothing here takes longer unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,7 +42,12 @@ pub fn built(path: &str) -> PathBuf {
 }
 
 /// Wait for `condition`, which is asked again and again.
-pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, condition: impl AsyncFnMut() -> Option<T>) -> T {
+    within(PATIENCE, condition).await.unwrap_or_else(|| panic!("still waiting: {what}"))
+}
+
+/// As [`until`], for at most `limit`, and without a panic.
+pub async fn within<T>(limit: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let waiting = async {
         loop {
             if let Some(value) = condition().await {
@@ -33,5 +56,5 @@ pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>)
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("still waiting: {what}"))
+    tokio::time::timeout(limit, waiting).await.ok()
 }

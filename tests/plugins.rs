@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Answer, Gateway, Upstream, built};
+use crate::harness::{Answer, Gateway, Upstream, built, one_route};
 
 /// One route for everything with these plugin uses; `faulty` and `require` are listed.
 async fn gateway(upstream: &Upstream, global: &str, route: &str) -> Gateway {
@@ -204,4 +204,19 @@ async fn a_plugin_answers_itself_or_marks_both_ways() {
     assert_eq!((answer.upstream_got("x-mark").as_deref(), answer.header("x-mark")), (Some("seen"), Some("seen")));
     assert_eq!(gateway.request("GET", "/", &[("x-fault", "reply")]).await.status, 418);
     assert_eq!(gateway.request("GET", "/", &[("x-fault-response", "reply")]).await.status, 418);
+}
+
+#[tokio::test]
+async fn plugins_see_what_the_routes_regex_found() {
+    let upstream = Upstream::echo("u").await;
+    let config = format!(
+        "[components.witness]\npath = \"witness.wasm\"\n{}",
+        one_route(upstream.address, "plugins = [{ use = \"witness\" }]")
+            .replace("[\"/\"]", "['~^/orders/(?<id>[^/]+)']")
+    );
+    let gateway = Gateway::start_with(&config, &[("witness.wasm", &built("test-plugins/witness.wasm"))]).await;
+    let answer = gateway.get("/orders/a%2Fb/items").await;
+    assert_eq!(answer.upstream_got("x-saw-id").as_deref(), Some("a%2Fb"));
+    assert_eq!(answer.upstream_got("x-saw-path").as_deref(), Some("/orders/a%2Fb/items"));
+    assert_eq!(answer.upstream_got("x-saw-scheme").as_deref(), Some("http"));
 }

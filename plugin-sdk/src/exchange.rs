@@ -26,7 +26,7 @@ pub fn consumer() -> Option<String> {
     host::exchange::consumer()
 }
 
-/// The address at the other end of the client's connection.
+/// The client's address: the other end of its connection, or whom trusted proxies name.
 ///
 /// # Panics
 /// If the gateway's answer is no address, which its contract rules out.
@@ -35,9 +35,48 @@ pub fn client_ip() -> IpAddr {
     address.parse().unwrap_or_else(|_| panic!("the gateway says that the client's address is {address:?}"))
 }
 
-/// The port at the other end of the client's connection.
+/// The client's port; 0 if only a proxy knows it.
 pub fn client_port() -> u16 {
     host::client::port()
+}
+
+/// A certificate that a client showed in its TLS handshake; a listener's `client_auth` asks for it. It was verified.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientCertificate {
+    /// Like `CN=alice,O=Example` (RFC 4514).
+    pub subject: String,
+    /// The subject's common name, if it has one.
+    pub common_name: Option<String>,
+    /// Who issued it, like the subject.
+    pub issuer: String,
+    /// Hexadecimal digits.
+    pub serial: String,
+    /// Names among its alternative names.
+    pub dns_names: Vec<String>,
+    /// Mail addresses among them.
+    pub emails: Vec<String>,
+    /// URIs among them, SPIFFE ids for example.
+    pub uris: Vec<String>,
+    /// SHA-256 of the certificate: 64 hexadecimal digits.
+    pub fingerprint: String,
+    /// When it ends, in seconds since 1970.
+    pub not_after: u64,
+}
+
+/// The certificate that the client has shown, if it has shown one.
+pub fn client_certificate() -> Option<ClientCertificate> {
+    let shown = host::client::shown_certificate()?;
+    Some(ClientCertificate {
+        subject: shown.subject,
+        common_name: shown.common_name,
+        issuer: shown.issuer,
+        serial: shown.serial,
+        dns_names: shown.dns_names,
+        emails: shown.emails,
+        uris: shown.uris,
+        fingerprint: shown.fingerprint,
+        not_after: shown.not_after,
+    })
 }
 
 /// What this use of the plugin has [`set`] under `key` earlier in the exchange.

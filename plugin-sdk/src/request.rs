@@ -63,6 +63,11 @@ impl Request {
         host::request::path()
     }
 
+    /// What the named group of the route's path found, if that is a regex: `id` of `~^/orders/(?<id>\d+)$`.
+    pub fn capture(&self, name: &str) -> Option<String> {
+        host::request::capture(name)
+    }
+
     /// Everything behind the first `?`, as the client wrote it.
     pub fn query(&self) -> Option<String> {
         host::request::query()

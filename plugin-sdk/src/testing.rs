@@ -34,6 +34,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::exchange::ClientCertificate;
 use crate::hook::Decision;
 use crate::host::types::Flow;
 use crate::identity::Consumer;
@@ -186,6 +187,20 @@ impl Exchange {
     #[must_use]
     pub fn client(mut self, address: IpAddr, port: u16) -> Self {
         self.state.client = (address, port).into();
+        self
+    }
+
+    /// What the client has shown in its TLS handshake: nothing unless told otherwise.
+    #[must_use]
+    pub fn certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.state.certificate = Some(certificate);
+        self
+    }
+
+    /// What a named group of the route's path found.
+    #[must_use]
+    pub fn capture(mut self, name: &str, found: &str) -> Self {
+        self.state.captures.insert(name.to_owned(), found.to_owned());
         self
     }
 

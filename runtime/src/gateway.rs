@@ -2,29 +2,40 @@
 //! here; no request ever waits for it.
 
 use std::io;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle as Control;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{Admin, Readiness, View};
+use crate::balance::Standing;
+use crate::config::checked::{AccessLog as LogSettings, LogTarget};
 use crate::config::{self, Config, Report};
 use crate::host::engine::Engine;
 use crate::host::library::Library;
 use crate::limits;
 use crate::listeners::Listeners;
+use crate::observe::access_log::{AccessLog, Format, Lines, Settings, Target};
+use crate::observe::failures::Failures;
+use crate::observe::metrics::{Health, Metrics, TargetState};
+use crate::proxy::observer::Observer;
 use crate::proxy::worker::{Handle, Live, Order};
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, Snapshot, Stock};
+use crate::transport::Transports;
+use crate::upstreams::Upstreams;
 use crate::watch::Watch;
 
 /// A gateway that serves.
 pub struct Gateway {
     path: PathBuf,
-    /// `workers` of the file, which only a restart changes.
-    configured_workers: Option<usize>,
-    library: Library,
+    fixed: Fixed,
+    stock: Stock,
     listeners: Listeners,
     workers: Vec<Handle>,
     live: Live,
@@ -32,7 +43,41 @@ pub struct Gateway {
     /// takes its time.
     retired: Vec<Arc<Snapshot>>,
     drain: CancellationToken,
+    access_log: Option<Arc<AccessLog>>,
+    /// The admin server, and what ends it.
+    admin: Option<(JoinHandle<io::Result<()>>, CancellationToken)>,
     watch: Watch,
+}
+
+/// What only a restart changes.
+#[derive(PartialEq, Eq)]
+struct Fixed {
+    workers: Option<usize>,
+    connections_per_worker: usize,
+    access_log: LogSettings,
+    admin: Option<std::net::SocketAddr>,
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        Self {
+            workers: config.workers,
+            connections_per_worker: config.limits.connections_per_worker,
+            access_log: config.access_log.clone(),
+            admin: config.admin.as_ref().map(|address| address.value),
+        }
+    }
+
+    /// What differs, by its name in gateway.toml.
+    fn differences(&self, other: &Self) -> impl Iterator<Item = &'static str> {
+        let differences = [
+            (self.workers != other.workers).then_some("`workers`"),
+            (self.connections_per_worker != other.connections_per_worker).then_some("`limits.connections_per_worker`"),
+            (self.access_log != other.access_log).then_some("`access_log`"),
+            (self.admin != other.admin).then_some("`admin`"),
+        ];
+        differences.into_iter().flatten()
+    }
 }
 
 /// What a check found in order.
@@ -51,9 +96,15 @@ pub struct Summary {
 /// # Errors
 /// [`Report`] if there are any; anything else is this machine's fault.
 pub fn check(path: &Path) -> anyhow::Result<Summary> {
-    let mut library = Library::new(Engine::new()?, 1);
     let (config, faults) = config::load(path)?;
-    snapshot::build(&config, faults, &mut library, 1)?;
+    let mut stock = Stock {
+        library: Library::new(Engine::new()?, 1),
+        transports: Transports::default(),
+        upstreams: Upstreams::new(None, 1),
+        metrics: Arc::new(Metrics::new(1)),
+    };
+    let ids: Vec<_> = (0..).take(config.listeners.len()).collect();
+    snapshot::build(&config, faults, &mut stock, &ids, 1)?;
     let routes = || config.services.iter().flat_map(|service| &service.routes);
     let uses_of = |lists: &mut dyn Iterator<Item = usize>| lists.sum::<usize>();
     Ok(Summary {
@@ -66,40 +117,46 @@ pub fn check(path: &Path) -> anyhow::Result<Summary> {
 }
 
 impl Gateway {
-    /// Start serving the configuration at `path`.
+    /// Start serving the configuration at `path`; what is not a request's is done on `control`.
     ///
     /// # Errors
     /// [`Report`] if the configuration has any; anything else is this machine's fault.
-    pub fn start(path: &Path) -> anyhow::Result<Self> {
+    pub fn start(path: &Path, control: &Control) -> anyhow::Result<Self> {
         let mut watch = Watch::new(path);
         let (config, faults) = config::load(path)?;
         watch.set_files(files(path, &config));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = config.workers.unwrap_or(cores);
 
-        let mut library = Library::new(Engine::new()?, count);
+        let metrics = Arc::new(Metrics::new(count));
+        let mut stock = Stock {
+            library: Library::new(Engine::new()?, count),
+            transports: Transports::default(),
+            upstreams: Upstreams::new(Some(control.clone()), count),
+            metrics: Arc::clone(&metrics),
+        };
         let mut listeners = Listeners::default();
         let change = listeners.prepare(&config.listeners, count, &faults);
-        let snapshot = snapshot::build(&config, faults, &mut library, 1)?;
+        let snapshot = snapshot::build(&config, faults, &mut stock, change.ids(), 1)?;
 
+        let access_log = access_log(&config.access_log).context("cannot open the access log")?.map(Arc::new);
+        let failures = Arc::new(Failures::default());
         let live: Live = Arc::new(ArcSwap::from_pointee(snapshot));
         let drain = CancellationToken::new();
-        let workers = (0..count).map(|id| Handle::start(id, &live, &drain)).collect::<io::Result<Vec<_>>>();
+        let outlook = Outlook { live: Arc::clone(&live), drain: drain.clone(), access_log: access_log.clone() };
+        let admin = admin(&config, control, Arc::clone(&metrics), Arc::clone(&failures), outlook, count)?;
+        let worker = |id| {
+            let lines = access_log.as_ref().map_or_else(Lines::off, |log| log.lines());
+            let observer = Observer::new(id, lines, Arc::clone(&metrics), Arc::clone(&failures));
+            Handle::start(id, &live, &drain, observer)
+        };
+        let workers = (0..count).map(worker).collect::<io::Result<Vec<_>>>();
         let workers = workers.context("cannot start the workers")?;
         listeners.apply(change, &workers);
         tracing::info!(workers = count, generation = 1, "serving");
-        let path = path.to_owned();
-        Ok(Self {
-            path,
-            configured_workers: config.workers,
-            library,
-            listeners,
-            workers,
-            live,
-            retired: Vec::new(),
-            drain,
-            watch,
-        })
+        let (path, fixed) = (path.to_owned(), Fixed::of(&config));
+        let retired = Vec::new();
+        Ok(Self { path, fixed, stock, listeners, workers, live, retired, drain, access_log, admin, watch })
     }
 
     /// Serve until told to stop; put changes of the files in place meanwhile.
@@ -117,7 +174,10 @@ impl Gateway {
             // Signals stay pending and changes stay visible, whichever branch comes first.
             tokio::select! {
                 () = self.watch.changed() => self.reload(),
-                Some(()) = hangup.recv() => self.reload(),
+                Some(()) = hangup.recv() => {
+                    self.access_log.iter().for_each(|log| log.reopen());
+                    self.reload();
+                }
                 _ = retire.tick(), if !self.retired.is_empty() => self.retire(),
                 Some(()) = terminate.recv() => break,
                 Some(()) = interrupt.recv() => break,
@@ -135,7 +195,7 @@ impl Gateway {
                 let generation = self.live.load().generation;
                 let faults = report.faults().len();
                 tracing::error!(faults, "refused, generation {generation} keeps serving\n{report}");
-                self.library.sweep();
+                self.stock.library.sweep();
             }
         }
     }
@@ -143,19 +203,19 @@ impl Gateway {
     /// Free the generations that nobody uses any more.
     fn retire(&mut self) {
         self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
-        self.library.sweep();
+        self.stock.library.sweep();
     }
 
     fn next_generation(&mut self) -> Result<u64, Report> {
         self.watch.look();
         let (config, faults) = config::load(&self.path)?;
         self.watch.set_files(files(&self.path, &config));
-        if config.workers != self.configured_workers {
-            faults.whole("`workers` has changed", "restart to change it, or change it back");
+        for key in self.fixed.differences(&Fixed::of(&config)) {
+            faults.whole(format!("{key} has changed"), "restart to change it, or change it back");
         }
         let generation = self.live.load().generation + 1;
         let change = self.listeners.prepare(&config.listeners, self.workers.len(), &faults);
-        let next: Snapshot = snapshot::build(&config, faults, &mut self.library, generation)?;
+        let next = snapshot::build(&config, faults, &mut self.stock, change.ids(), generation)?;
         self.retired.push(self.live.swap(Arc::new(next)));
         self.workers.iter().for_each(|worker| worker.tell(Order::Refresh));
         self.listeners.apply(change, &self.workers);
@@ -165,14 +225,96 @@ impl Gateway {
     async fn stop(self, mut terminate: Signal, mut interrupt: Signal) {
         tracing::info!("draining: requests in flight are finished, new connections refused");
         self.drain.cancel();
-        let workers = self.workers;
-        let drained = tokio::task::spawn_blocking(move || workers.into_iter().for_each(Handle::join));
+        self.listeners.remove_sockets();
+        let (workers, access_log) = (self.workers, self.access_log);
+        let admin = self.admin;
+        let ended = async move {
+            let joined = tokio::task::spawn_blocking(move || workers.into_iter().for_each(Handle::join)).await;
+            // To the last, whoever asks hears that the gateway is draining.
+            if let Some((server, end)) = admin {
+                end.cancel();
+                drop(server.await);
+            }
+            // What the workers have handed over is still to be written.
+            let written = tokio::task::spawn_blocking(move || drop(access_log)).await;
+            joined.and(written)
+        };
         // Abandoning the wait is the point of a second signal.
         tokio::select! {
-            _ = drained => tracing::info!("stopped"),
+            _ = ended => tracing::info!("stopped"),
             Some(()) = terminate.recv() => stop_now(),
             Some(()) = interrupt.recv() => stop_now(),
         }
+    }
+}
+
+/// The access log, if there is to be one.
+fn access_log(settings: &LogSettings) -> io::Result<Option<AccessLog>> {
+    use std::io::IsTerminal;
+    let Some(target) = &settings.target else { return Ok(None) };
+    let (target, people) = match target {
+        LogTarget::Stdout => (Target::Stdout, io::stdout().is_terminal()),
+        LogTarget::File(path) => (Target::File(path.clone()), false),
+    };
+    let format = if settings.text.unwrap_or(people) { Format::Text } else { Format::Json };
+    AccessLog::start(Settings { target, format }).map(Some)
+}
+
+/// The admin server, if there is to be one.
+fn admin(
+    config: &Config,
+    control: &Control,
+    metrics: Arc<Metrics>,
+    failures: Arc<Failures>,
+    outlook: Outlook,
+    workers: usize,
+) -> anyhow::Result<Option<(JoinHandle<io::Result<()>>, CancellationToken)>> {
+    let Some(address) = &config.admin else { return Ok(None) };
+    let listener =
+        TcpListener::bind(address.value).with_context(|| format!("cannot listen on {} for `admin`", address.value))?;
+    tracing::info!(address = %listener.local_addr()?, "admin listening");
+    let version = env!("CARGO_PKG_VERSION");
+    let admin = Arc::new(Admin::new(metrics, failures, Arc::new(outlook), version, workers));
+    let end = CancellationToken::new();
+    Ok(Some((control.spawn(admin.serve(listener, end.clone())), end)))
+}
+
+/// The gateway as its admin server sees it.
+struct Outlook {
+    live: Live,
+    drain: CancellationToken,
+    access_log: Option<Arc<AccessLog>>,
+}
+
+impl View for Outlook {
+    fn generation(&self) -> u64 {
+        self.live.load().generation
+    }
+
+    fn readiness(&self) -> Readiness {
+        if self.drain.is_cancelled() { Readiness::Draining } else { Readiness::Ready }
+    }
+
+    fn access_log_dropped(&self) -> u64 {
+        self.access_log.as_ref().map_or(0, |log| log.dropped())
+    }
+
+    fn targets(&self) -> Vec<TargetState> {
+        let mut targets = Vec::new();
+        for upstream in &self.live.load().upstreams {
+            let balancer = &upstream.balancer;
+            targets.extend(balancer.endpoints().iter().map(|endpoint| {
+                let status = endpoint.status();
+                TargetState {
+                    upstream: Arc::clone(&balancer.name),
+                    target: Arc::clone(&endpoint.name),
+                    address: endpoint.address.to_string(),
+                    health: if status.standing == Standing::Healthy { Health::Healthy } else { Health::Unhealthy },
+                    in_flight: status.in_flight.into(),
+                }
+            }));
+        }
+        targets
     }
 }
 

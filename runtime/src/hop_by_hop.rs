@@ -1,26 +1,36 @@
 //! The header fields that concern one connection and go no further (RFC 9110, section 7.6.1): taken off every message
 //! that is passed on, either way, and never a plugin's to set.
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// These always; besides them, whatever `connection` itself names.
-const FIELDS: [HeaderName; 7] = [
+const STRIPPED: [HeaderName; 6] = [
     header::CONNECTION,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     header::TE,
-    header::TRAILER,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
 ];
 
 /// Whether the gateway alone decides about this field: it belongs to the connection, or says where the message ends.
 pub(crate) fn is_gateways(name: &HeaderName) -> bool {
-    FIELDS.contains(name) || *name == header::CONTENT_LENGTH
+    STRIPPED.contains(name) || [header::CONTENT_LENGTH, header::TRAILER].contains(name)
 }
 
-/// Take away what was meant for the hop a message came over.
+/// Take away what was meant for the hop a request came over. That the sender takes trailers is true of every hop of the
+/// way (RFC 9110, section 10.1.4), and so is which ones it announces.
 pub(crate) fn strip(headers: &mut HeaderMap) {
+    let mut te = headers.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
+    let takes_trailers = te.any(|value| value.split(',').any(|name| name.trim().eq_ignore_ascii_case("trailers")));
+    strip_response(headers);
+    if takes_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// Take away what was meant for the hop a response came over.
+pub(crate) fn strip_response(headers: &mut HeaderMap) {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         // What was chunked has no length, whatever it says (RFC 9112, section 6.3).
         headers.remove(header::CONTENT_LENGTH);
@@ -38,7 +48,7 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in FIELDS {
+    for name in STRIPPED {
         headers.remove(name);
     }
 }
@@ -46,7 +56,7 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
 /// Where a message ends, whom it is for and where it came from is never up to a field that goes no further.
 fn may_be_named(name: &HeaderName) -> bool {
     let origin = ["forwarded", "x-real-ip"].contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-");
-    !origin && *name != header::CONTENT_LENGTH && *name != header::HOST
+    !origin && ![header::CONTENT_LENGTH, header::HOST, header::TE, header::TRAILER].contains(name)
 }
 
 #[cfg(test)]
@@ -72,6 +82,6 @@ mod tests {
         strip(&mut headers);
         let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["content-length", "host", "x-end", "x-forwarded-for"]);
+        assert_eq!(left, ["content-length", "host", "te", "x-end", "x-forwarded-for"]);
     }
 }

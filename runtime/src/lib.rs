@@ -4,13 +4,14 @@
 //! proxy/accept.rs      a permit, then a connection
 //! proxy/connection.rs  hyper reads requests off it
 //! proxy/exchange.rs    one request, all its phases - start reading here
-//!   proxy/path.rs        the one reading of its path
-//!   proxy/route.rs       host, path, method -> route
+//!   proxy/intake.rs      the one reading of its head
+//!   proxy/route.rs       host, path, method, headers -> route
 //!   host/chain.rs        request hooks, in order
-//!   proxy/forward.rs     the request, rewritten for the upstream
-//!   proxy/upstream.rs    target, connection, response head
+//!   proxy/upstream.rs    a target, and another if that fails
+//!   proxy/attempt.rs     a connection, the request, the response's head
 //!   host/chain.rs        response hooks, in reverse order
 //! proxy/body.rs        bodies, streamed both ways
+//! proxy/observer.rs    access log and metrics, whatever happened
 //! ```
 //!
 //! Each worker thread does all of that by itself ([`proxy::worker`]); what they share is one immutable
@@ -21,8 +22,10 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unreachable)
 )]
 
-mod balance;
+pub mod admin;
+pub mod balance;
 pub mod config;
+pub mod dns;
 pub mod error;
 pub mod gateway;
 mod hop_by_hop;
@@ -30,6 +33,10 @@ pub mod host;
 pub mod identity;
 pub mod limits;
 mod listeners;
+pub mod observe;
 pub mod proxy;
 pub mod snapshot;
+pub mod tls;
+pub mod transport;
+pub mod upstreams;
 mod watch;

@@ -45,16 +45,46 @@ pub const LISTEN_BACKLOG: i32 = 1024;
 pub const CONNECTIONS_PER_WORKER: usize = 16_384;
 /// Pause after a failed accept (out of file descriptors, mostly), so that the loop does not spin.
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
-/// A client has this long to send a request's head; it also ends idle keepalive connections (Kong: 60 s).
-pub const CLIENT_HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// Smallest and largest limit on a head, in bytes: below, hyper's buffers do not go; above, nobody's head is.
+pub const HEAD_BYTES_MIN: usize = 8 << 10;
+/// See [`HEAD_BYTES_MIN`].
+pub const HEAD_BYTES_MAX: usize = 1 << 20;
+/// Largest head of a request or a response, unless gateway.toml says otherwise (nginx: 4 buffers of 8 KiB).
+pub const HEAD_BYTES: usize = 64 << 10;
+/// Most header fields of a request, unless gateway.toml says otherwise (nginx: no limit; Envoy: 100).
+pub const HEADERS: usize = 100;
+/// The most that can be asked for: each connection keeps room for that many.
+pub const HEADERS_MAX: i64 = 1000;
+/// Longest target of a request, unless gateway.toml says otherwise (nginx: 8 KiB).
+pub const URI_BYTES: usize = 16 << 10;
+/// From a request's first byte to the end of its head (nginx: 60 s).
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// A connection without a request is closed after this (nginx: 75 s).
+pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(75);
+/// The longest pause between two pieces of a request's body (nginx: 60 s).
+pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The whole of a request's body must be there after this.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(3600);
+/// A client has this long for its TLS handshake, and for the header of the PROXY protocol.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A peer that takes no byte for this long is given up, whatever it still acknowledges.
 pub const PEER_STALL: Duration = Duration::from_secs(60);
-/// The longest pause between two pieces of a request's body.
-pub const CLIENT_BODY_IDLE: Duration = Duration::from_secs(60);
-/// Read buffer of a client connection, which bounds the request's head; hyper may fill it up to twice over.
-pub const CLIENT_HEAD_BYTES: usize = 64 << 10;
-/// Read buffer of an upstream connection, which bounds the response's head in the same way.
-pub const UPSTREAM_HEAD_BYTES: usize = 64 << 10;
+/// How long a client whose request was refused may take to read the answer; what it still sends is thrown away.
+pub const REFUSAL_LINGER: Duration = Duration::from_secs(2);
+/// Most that is thrown away of what it still sends, in bytes.
+pub const REFUSAL_DISCARD: usize = 256 << 10;
+/// Streams that one HTTP/2 connection of a client may have open (nginx: 128).
+pub const H2_STREAMS: u32 = 128;
+/// What a client may send on one HTTP/2 stream before the upstream takes it, in bytes.
+pub const H2_STREAM_WINDOW: u32 = 256 << 10;
+/// The same for all streams of a connection together.
+pub const H2_CONNECTION_WINDOW: u32 = 1 << 20;
+/// Bytes of a response that wait for one HTTP/2 stream's window.
+pub const H2_SEND_BUFFER: usize = 256 << 10;
+/// How often an HTTP/2 connection is asked whether it is still there, and how long it may take to say so.
+pub const H2_PING: Duration = Duration::from_secs(30);
+/// How often an HTTP/2 connection of a client is looked at for being idle.
+pub const H2_IDLE_LOOK: Duration = Duration::from_secs(5);
 /// Most header fields that plugins may make of a head; hyper takes 100 from a peer.
 pub const HEADER_FIELDS: usize = 200;
 
@@ -64,10 +94,32 @@ pub const IDLE_CONNECTIONS: usize = 256;
 pub const IDLE_CONNECTION_TIME: Duration = Duration::from_secs(60);
 /// How often a worker looks for those.
 pub const IDLE_SWEEP: Duration = Duration::from_secs(5);
+/// Requests that share one HTTP/2 connection to a target before another is made.
+pub const H2_SHARING: usize = 100;
+/// HTTP/2 connections per target and worker.
+pub const H2_CONNECTIONS: usize = 16;
+/// Attempts after a failed one, unless the service says otherwise (Kong: 5).
+pub const RETRIES: u32 = 5;
+/// Share of the requests of a worker to an upstream that may be retried, in percent, so that a failing upstream does
+/// not get many times its load on top (Finagle, Envoy: 20).
+pub const RETRY_BUDGET_PERCENT: u32 = 20;
+/// Retries per second that are had in any case, however few the requests are (Finagle: 10).
+pub const RETRY_BUDGET_RESERVE: u32 = 10;
+/// A request's body up to this size is kept to be sent again, unless the service says otherwise, in bytes.
+pub const RETRY_BUFFER: usize = 64 << 10;
+/// The most that a service may ask for.
+pub const RETRY_BUFFER_MAX: usize = 16 << 20;
+/// Time for one name's lookup, unless gateway.toml says otherwise.
+pub const DNS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long addresses are used beyond their TTL while their name cannot be resolved, unless gateway.toml says otherwise.
+pub const DNS_STALE: Duration = Duration::from_secs(3600);
 /// How long a connection whose response is over may take to be ready for the next request.
 pub const REUSE_WAIT: Duration = Duration::from_secs(1);
-/// Entries of a round-robin sequence; weights are scaled to fit.
-pub const BALANCE_SLOTS: usize = 10_000;
+
+/// Bytes of an upgraded connection on their way, for each direction.
+pub const TUNNEL_BUFFER: usize = 16 << 10;
+/// After the drain's end, what is in flight has this long to take its 503.
+pub const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// Lines that wait to be written to the log; what comes on top is dropped.
 pub const LOG_LINES: usize = 8_192;
@@ -79,3 +131,133 @@ pub const WATCH_PATIENCE: u32 = 10;
 pub const RETIRE_INTERVAL: Duration = Duration::from_millis(500);
 /// Requests in flight have this long to end when the gateway stops.
 pub const DRAIN_TIME: Duration = Duration::from_secs(30);
+
+/// Entries of a round-robin sequence; weights are scaled to fit.
+pub const BALANCE_SLOTS: usize = 10_000;
+/// Endpoints of one upstream; what a name resolves to beyond that is left out. A DNS answer over TCP holds no more.
+pub const ENDPOINTS: usize = 4_096;
+/// Turns that one pick may skip, because the endpoint is unhealthy or was tried, before it looks at all endpoints.
+pub const TURNS_SKIPPED: usize = 64;
+/// Slots that consistent hashing spreads keys over. It must never depend on the endpoints, or their change would move
+/// every key; 10 endpoints get their share within some 2%, 100 within 8%.
+pub const HASH_SLOTS: usize = 1 << 14;
+/// Slots that one key is looked up in, because their endpoints are unhealthy or were tried, before all are ranked.
+pub const HASH_TRIES: usize = 16;
+/// Endpoints among which least-connections finds the very least; a bit each of one word.
+pub const LEAST_SCANNED: usize = 64;
+/// With more endpoints than that, it takes the best of this many random ones.
+pub const LEAST_SAMPLES: usize = 4;
+/// Random draws that one pick may make until it has the samples it wants.
+pub const SAMPLE_DRAWS: usize = 16;
+/// How long until an endpoint's latency has forgotten two thirds of what it knew (Finagle's peak EWMA: 10 s).
+pub const LATENCY_DECAY: Duration = Duration::from_secs(10);
+/// A latency older than this says nothing any more: the endpoint counts as fast as the one it is compared with.
+pub const LATENCY_STALE: Duration = Duration::from_secs(30);
+/// What a failure counts as, at least, so that a target that refuses at once does not look fast.
+pub const LATENCY_OF_FAILURE: Duration = Duration::from_secs(1);
+/// The worst latency that is told apart; failures in a row double it up to here.
+pub const LATENCY_MAX: Duration = Duration::from_secs(60);
+/// Failures of one endpoint that are remembered; the most that `passive.failures` can ask for.
+pub const PASSIVE_FAILURES: u32 = 1_000;
+/// How many times `passive.recover` the pause before the next trial grows to, however often it failed.
+pub const EJECTION_PAUSES: u32 = 10;
+/// Probes come no more often than this, whatever the configuration says.
+pub const PROBE_INTERVAL_MIN: Duration = Duration::from_millis(10);
+
+/// Shortest time a resolved name is believed: records of TTL 0 must not turn into a query per request.
+pub const DNS_TTL_MIN: Duration = Duration::from_secs(1);
+/// Longest time: what somebody put into the DNS by mistake is mended within the hour.
+pub const DNS_TTL_MAX: Duration = Duration::from_secs(60 * 60);
+/// How long an answer with a part missing is believed (one address family or some targets could not be resolved).
+pub const DNS_PARTIAL_TTL: Duration = Duration::from_secs(30);
+/// How long an answer of the hosts file is believed; then the file's date is looked at again.
+pub const DNS_HOSTS_TTL: Duration = Duration::from_secs(5);
+/// How long a failed lookup is the answer to whoever asks next, so that a crowd does not become a crowd of queries.
+pub const DNS_NEGATIVE_TTL: Duration = Duration::from_secs(1);
+/// Once there are addresses of one family, the other has this long: servers that drop AAAA queries are common.
+pub const DNS_FAMILY_GRACE: Duration = Duration::from_secs(1);
+/// Pause before a name that failed is tried again; it doubles with each failure,
+pub const DNS_RETRY_FIRST: Duration = Duration::from_secs(1);
+/// up to this.
+pub const DNS_RETRY_MAX: Duration = Duration::from_secs(30);
+/// Queries under way at a time, each with a socket per server asked.
+pub const DNS_QUERIES: usize = 64;
+/// Names with an answer in memory; far above what one configuration names. The first to expire makes room.
+pub const DNS_NAMES: usize = 4_096;
+/// Addresses of one name; the rest is left out.
+pub const DNS_ADDRESSES: usize = 256;
+/// Targets of one SRV name; the rest is left out. Each costs two queries.
+pub const DNS_SERVICE_TARGETS: usize = 64;
+/// Aliases (CNAME) in a row; a loop has no end.
+pub const DNS_ALIASES: usize = 8;
+/// Largest hosts file; lists that block advertisers reach some megabytes.
+pub const DNS_HOSTS_BYTES: u64 = 16 << 20;
+
+/// Largest PEM file, in bytes: the public CAs of the world are a quarter of that.
+pub const PEM_BYTES: u64 = 1 << 20;
+/// Upstream servers whose TLS sessions one client configuration remembers, so that new connections resume them.
+pub const TLS_CLIENT_SESSIONS: usize = 1_024;
+/// Errors that may stand behind one another before the search for TLS's own word ends: hyper, io and rustls are three.
+pub const ERROR_DEPTH: usize = 8;
+/// Longest PROXY protocol header, in bytes: addresses and what load balancers add to them fill some hundreds.
+pub const PROXY_HEADER_BYTES: usize = 4 << 10;
+
+/// Bytes of one field of the access log; the rest is cut. A URI of the usual limit fits.
+pub const ACCESS_LOG_FIELD_BYTES: usize = 8 << 10;
+/// Attempts of one exchange that a log line or a remembered failure lists; the last ones are kept.
+pub const ATTEMPTS_LISTED: usize = 8;
+/// A worker hands its lines over once they are this many bytes: some hundred lines, one write to the file.
+pub const ACCESS_LOG_BATCH_BYTES: usize = 32 << 10;
+/// How often a worker hands over what it has, however little it is.
+pub const ACCESS_LOG_INTERVAL: Duration = Duration::from_millis(100);
+/// Bytes that wait to be written to the access log; what comes on top is dropped.
+pub const ACCESS_LOG_QUEUE_BYTES: usize = 16 << 20;
+/// Batches that wait: those of some seconds, from many workers with little to say each.
+pub const ACCESS_LOG_QUEUE_BATCHES: usize = 1024;
+/// Written buffers that wait for their worker to use them again.
+pub const ACCESS_LOG_SPARES: usize = 4;
+/// How often it is looked whether the access log's file was renamed or removed.
+pub const ACCESS_LOG_FILE_CHECK: Duration = Duration::from_secs(1);
+/// How long an access log that takes nothing for now (a terminal in non-blocking mode) is tried before lines are lost.
+pub const ACCESS_LOG_STALL: Duration = Duration::from_secs(1);
+/// When the gateway stops, lines that were handed over have this long to be written.
+pub const ACCESS_LOG_END: Duration = Duration::from_secs(3);
+
+/// Failed exchanges that are remembered.
+pub const FAILURES_KEPT: usize = 1_000;
+/// Bytes of one field of a remembered failure; the rest is cut. All of them together stay below some 20 MB.
+pub const FAILURE_FIELD_BYTES: usize = 1 << 10;
+
+/// Pairs of a route and a service that have metrics of their own: those of the largest configuration, and of routes
+/// that are no more. The rest share one.
+pub const METRIC_ROUTES: usize = 20_000;
+/// Pairs of a cause and a service whose failures are counted apart; the rest are counted without their service.
+pub const METRIC_FAILURES: usize = 4_096;
+
+/// Connections that the admin API serves at a time: people and a scraper or two.
+pub const ADMIN_CONNECTIONS: usize = 64;
+/// An admin client has this long to send a request's head; it also ends idle keepalive connections.
+pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Read buffer of an admin connection, which bounds the request's head.
+pub const ADMIN_HEAD_BYTES: usize = 16 << 10;
+/// The age at which an admin connection takes no more requests.
+pub const ADMIN_CONNECTION_TIME: Duration = Duration::from_secs(60);
+/// How long its last answer may then take, or at the gateway's end; this also bounds a client that reads nothing.
+pub const ADMIN_LAST_ANSWER: Duration = Duration::from_secs(5);
+
+/// Longest host name or server name, with some room (RFC 1035: 253); a longer one in a request is nobody's.
+pub const HOST_BYTES: usize = 255;
+/// Longest path criterion, prefix or regex: far above any that a person writes.
+pub const ROUTE_PATH_BYTES: usize = 4 << 10;
+/// Longest value of a header criterion; it is compared in a buffer on the stack.
+pub const ROUTE_HEADER_BYTES: usize = 255;
+/// One compiled regex of a route; a UUID takes about 5 KiB, `.{1,1000}` about 50.
+pub const ROUTE_REGEX_BYTES: usize = 256 << 10;
+/// What one regex's lazy automaton may cache per worker; beyond, it matches without one, slower.
+pub const ROUTE_REGEX_CACHE_BYTES: usize = 256 << 10;
+/// All regexes behind one host and one literal beginning, compiled together; more go into several such sets.
+pub const ROUTE_REGEX_SET_BYTES: usize = 8 << 20;
+/// What one set's lazy automaton may cache per worker.
+pub const ROUTE_REGEX_SET_CACHE_BYTES: usize = 4 << 20;
+/// Routes that are looked at to say why none took a request: 404s must stay cheap under a scan.
+pub const NEAR_MISS_ROUTES: usize = 1_000;

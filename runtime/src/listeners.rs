@@ -3,13 +3,17 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Faults;
+use crate::config::checked::Listener;
 use crate::config::reader::Located;
+use crate::config::values::Bind;
 use crate::limits;
-use crate::proxy::worker::{Handle, ListenerId, Order};
+use crate::proxy::worker::{Handle, ListenerId, Listening, Order};
 
 /// The open listeners.
 #[derive(Default)]
@@ -21,56 +25,94 @@ pub(crate) struct Listeners {
 struct Open {
     id: ListenerId,
     /// As configured: port 0 stays 0 here.
-    address: SocketAddr,
+    address: Bind,
 }
 
 /// What is to be opened and closed. Dropping it closes what it opened and changes nothing.
 pub(crate) struct Change {
-    bound: Vec<(SocketAddr, Vec<TcpListener>)>,
+    bound: Vec<(ListenerId, Bind, Vec<Listening>)>,
     gone: Vec<ListenerId>,
+    /// Of all that were wanted, in order.
+    ids: Vec<ListenerId>,
+}
+
+impl Change {
+    /// The listeners' ids, as listed in the configuration.
+    pub(crate) fn ids(&self) -> &[ListenerId] {
+        &self.ids
+    }
 }
 
 impl Listeners {
     /// Open what is new in `wanted`; each address that cannot be listened on is a fault.
-    pub(crate) fn prepare(&self, wanted: &[Located<SocketAddr>], workers: usize, faults: &Faults) -> Change {
-        let mut bound = Vec::new();
-        let mut kept = Vec::new();
-        for address in wanted {
-            let open = self.open.iter().find(|open| open.address == address.value && !kept.contains(&open.id));
+    pub(crate) fn prepare(&mut self, wanted: &[Located<Listener>], workers: usize, faults: &Faults) -> Change {
+        let mut change = Change { bound: Vec::new(), gone: Vec::new(), ids: Vec::new() };
+        for listener in wanted {
+            let address = &listener.value.address;
+            let open = self.open.iter().find(|open| open.address == *address && !change.ids.contains(&open.id));
             if let Some(open) = open {
-                kept.push(open.id);
+                change.ids.push(open.id);
                 continue;
             }
-            let ours = self.open.iter().any(|open| open.address.port() == address.value.port());
-            match bind(address.value, workers, if ours { Neighbours::Ours } else { Neighbours::Unknown }) {
-                Ok(sockets) => bound.push((address.value, sockets)),
+            let id = self.next;
+            self.next += 1;
+            change.ids.push(id);
+            match self.bind(address, workers) {
+                Ok(sockets) => change.bound.push((id, address.clone(), sockets)),
                 Err(error) => {
-                    let message = format!("cannot listen on {}: {error}", address.value);
-                    faults.at_with_help(&address.span, message, advice(&error));
+                    let message = format!("cannot listen on {address}: {error}");
+                    faults.at_with_help(&listener.span, message, advice(&error));
                 }
             }
         }
-        let gone = self.open.iter().map(|open| open.id).filter(|id| !kept.contains(id)).collect();
-        Change { bound, gone }
+        change.gone = self.open.iter().map(|open| open.id).filter(|id| !change.ids.contains(id)).collect();
+        change
+    }
+
+    fn bind(&self, address: &Bind, workers: usize) -> io::Result<Vec<Listening>> {
+        match address {
+            Bind::Unix(path) => bind_unix(path, workers),
+            Bind::Tcp(address) => {
+                let same_port = |open: &Open| matches!(open.address, Bind::Tcp(open) if open.port() == address.port());
+                let ours = self.open.iter().any(same_port);
+                bind(*address, workers, if ours { Neighbours::Ours } else { Neighbours::Unknown })
+            }
+        }
     }
 
     /// Hand the sockets of `change` to the workers, and have them close what is gone.
     pub(crate) fn apply(&mut self, change: Change, workers: &[Handle]) {
-        for (address, sockets) in change.bound {
-            let id = self.next;
-            self.next += 1;
-            self.open.push(Open { id, address });
-            if let Some(actual) = sockets.first().and_then(|socket| socket.local_addr().ok()) {
-                tracing::info!(address = %actual, "listening");
+        for (id, address, sockets) in change.bound {
+            match sockets.first().and_then(Listening::local_address) {
+                Some(actual) => tracing::info!(address = %actual, "listening"),
+                None => tracing::info!(%address, "listening"),
             }
+            self.open.push(Open { id, address });
             for (worker, socket) in workers.iter().zip(sockets) {
                 worker.tell(Order::Listen(id, socket));
             }
         }
-        self.open.retain(|open| !change.gone.contains(&open.id));
-        for id in change.gone {
-            workers.iter().for_each(|worker| worker.tell(Order::Close(id)));
+        for gone in self.open.extract_if(.., |open| change.gone.contains(&open.id)) {
+            workers.iter().for_each(|worker| worker.tell(Order::Close(gone.id)));
+            if let Bind::Unix(path) = &gone.address {
+                remove_socket(path);
+            }
         }
+    }
+
+    /// The gateway ends: leave no socket files behind.
+    pub(crate) fn remove_sockets(&self) {
+        for open in &self.open {
+            if let Bind::Unix(path) = &open.address {
+                remove_socket(path);
+            }
+        }
+    }
+}
+
+fn remove_socket(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::debug!(path = %path.display(), %error, "the socket's file is left");
     }
 }
 
@@ -92,7 +134,7 @@ enum Neighbours {
 }
 
 /// One socket per worker on the same address.
-fn bind(address: SocketAddr, workers: usize, neighbours: Neighbours) -> io::Result<Vec<TcpListener>> {
+fn bind(address: SocketAddr, workers: usize, neighbours: Neighbours) -> io::Result<Vec<Listening>> {
     // With SO_REUSEPORT alone, a second gateway would take half of the first one's connections without a word. A
     // socket without it finds out whether anybody serves the address.
     if neighbours == Neighbours::Unknown {
@@ -103,9 +145,21 @@ fn bind(address: SocketAddr, workers: usize, neighbours: Neighbours) -> io::Resu
     for _ in 0..workers {
         let socket = listener(address, Sharing::WithOtherWorkers)?;
         address = socket.local_addr()?;
-        sockets.push(socket);
+        sockets.push(Listening::Tcp(socket));
     }
     Ok(sockets)
+}
+
+/// One socket that all workers accept on. A file that nobody listens on any more is replaced.
+fn bind_unix(path: &Path, workers: usize) -> io::Result<Vec<Listening>> {
+    match UnixStream::connect(path) {
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody serves it")),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+        Err(_) => {}
+    }
+    let socket = UnixListener::bind(path)?;
+    socket.set_nonblocking(true)?;
+    (0..workers).map(|_| socket.try_clone().map(Listening::Unix)).collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,13 +3,24 @@
 
 mod accept;
 mod answer;
+mod attempt;
 mod body;
+mod client_io;
 mod connection;
 mod connector;
 mod exchange;
 mod forward;
+mod intake;
+pub mod observer;
+mod ongoing;
 pub(crate) mod path;
 mod pool;
+mod preface;
+pub mod proxy_protocol;
+mod refusal;
 pub mod route;
+mod stream;
+mod tunnel;
 mod upstream;
+mod wire;
 pub mod worker;

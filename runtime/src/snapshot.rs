@@ -1,14 +1,18 @@
-//! One immutable generation of everything a request needs: routes, services, upstreams, consumers, plugin chains.
-//! Built beside the live one from a checked configuration; a request loads it once and never sees another.
+//! One immutable generation of everything a request needs: listeners' settings, routes, services, upstreams, consumers,
+//! plugin chains. Built beside the live one from a checked configuration; a request loads it once and never sees another.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use ipnet::IpNet;
+use tokio_rustls::TlsAcceptor;
 
-use crate::balance::Balancer;
-use crate::config::checked::{self, Config, PluginUse, Target, Timeouts};
+use crate::config::checked::{
+    self, ClientAuth, ClientLimits, Config, PluginUse, Retries, Schemes, TargetAddress, Timeouts,
+};
 use crate::config::faults::{Faults, Report, suggest};
 use crate::config::file;
 use crate::host::chain::{Chain, Use};
@@ -16,18 +20,59 @@ use crate::host::component::Component;
 use crate::host::library::{Library, bundled};
 use crate::identity::Identities;
 use crate::limits;
+use crate::observe::metrics::{Metrics, RouteMetrics};
 use crate::proxy::route::Router;
+use crate::proxy::worker::ListenerId;
+use crate::tls::files::{self, Pem};
+use crate::tls::server::{self, Server};
+use crate::transport::{self, Transport, Transports};
+use crate::upstreams::{Upstream, Upstreams};
 
 /// One generation.
 pub struct Snapshot {
     /// 1 at start, one more with every change.
     pub generation: u64,
+    /// What connections of each listener begin with.
+    pub listeners: HashMap<ListenerId, Arc<ListenerSettings>>,
+    /// What holds for all clients.
+    pub edge: Arc<Edge>,
     /// From a request to its route.
-    pub router: Router,
+    pub router: Router<Arc<Route>>,
     /// Who may come in.
     pub identities: Arc<Identities>,
     /// The global plugin uses: all there is where no route was found.
     pub global: Chain,
+    /// Where requests without a route are counted.
+    pub unrouted: Arc<RouteMetrics>,
+    /// All upstreams, each once.
+    pub upstreams: Vec<Arc<Upstream>>,
+}
+
+/// What connections of a listener begin with.
+pub struct ListenerSettings {
+    /// `None`: in the clear.
+    pub tls: Option<TlsAcceptor>,
+    /// Whether HTTP/2 is spoken.
+    pub http2: bool,
+    /// Whether the PROXY protocol comes first.
+    pub proxy_protocol: bool,
+}
+
+/// What holds for all clients.
+pub struct Edge {
+    /// What they may ask for, and how long it may take.
+    pub limits: ClientLimits,
+    /// Whether answers of the gateway's own name their cause.
+    pub error_header: bool,
+    trusted: Vec<IpNet>,
+}
+
+impl Edge {
+    /// Whether `peer` may say whom it forwards for.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted.iter().any(|network| network.contains(&peer))
+    }
 }
 
 /// What leads to a service.
@@ -38,10 +83,16 @@ pub struct Route {
     pub service: Arc<Service>,
     /// What a request passes on its way.
     pub chain: Chain,
+    /// Which schemes it takes.
+    pub schemes: Schemes,
     /// Whether the matched prefix stays here.
     pub strip_path: bool,
     /// Whether the client's Host goes on.
     pub preserve_host: bool,
+    /// Largest request body in bytes, if it has a limit of its own.
+    pub body_bytes: Option<u64>,
+    /// Where its requests are counted.
+    pub metrics: Arc<RouteMetrics>,
 }
 
 /// What routes lead to.
@@ -53,40 +104,174 @@ pub struct Service {
     /// The Host that the upstream is asked for.
     pub host: HeaderValue,
     /// Who answers.
-    pub balancer: Balancer,
+    pub upstream: Arc<Upstream>,
+    /// How targets are spoken to.
+    pub transport: Arc<Transport>,
     /// How long each step may take.
     pub timeouts: Timeouts,
+    /// What happens after an attempt that failed.
+    pub retries: Retries,
 }
 
-/// Compile `config`. Loads and configures every plugin; what is wrong with one joins the other faults.
+/// What outlives generations, so that what did not change stays what it is.
+pub struct Stock {
+    /// Plugins.
+    pub library: Library,
+    /// Ways to speak to targets.
+    pub transports: Transports,
+    /// Upstreams with their tasks.
+    pub upstreams: Upstreams,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Compile `config`, whose listeners have these ids. Loads and configures every plugin; what is wrong with one joins the
+/// other faults.
 ///
 /// # Errors
 /// Everything that is wrong with the configuration, found here or before.
-pub fn build(config: &Config, faults: Faults, library: &mut Library, generation: u64) -> Result<Snapshot, Report> {
-    let mut plugins = Plugins { components: components(config, &faults, library), faults: &faults, library };
+pub fn build(
+    config: &Config,
+    faults: Faults,
+    stock: &mut Stock,
+    listeners: &[ListenerId],
+    generation: u64,
+) -> Result<Snapshot, Report> {
+    let listeners = config.listeners.iter().zip(listeners);
+    let listeners = listeners.filter_map(|(listed, id)| Some((*id, Arc::new(listener(&listed.value, &faults)?))));
+    let listeners = listeners.collect();
+    let services = services(config, stock, &faults);
+    let mut upstreams: Vec<Arc<Upstream>> = services.iter().map(|service| Arc::clone(&service.upstream)).collect();
+    upstreams.sort_by_key(Arc::as_ptr);
+    upstreams.dedup_by(|a, b| Arc::ptr_eq(a, b));
+
+    let mut plugins = Plugins {
+        components: components(config, &faults, &mut stock.library),
+        faults: &faults,
+        library: &mut stock.library,
+    };
     let global = plugins.resolve(&config.plugins);
     let mut routes = Vec::new();
-    for listed in &config.services {
+    let mut names = Vec::new();
+    for (listed, service) in config.services.iter().zip(services) {
         let service_uses = plugins.resolve(&listed.plugins);
-        let service = Arc::new(service(listed, config));
         for route in &listed.routes {
             let route_uses = plugins.resolve(&route.plugins);
             let compiled = Route {
                 name: route.name.value.as_str().into(),
                 service: Arc::clone(&service),
                 chain: chain([&global, &service_uses, &route_uses]),
+                schemes: route.schemes,
                 strip_path: route.strip_path,
                 preserve_host: route.preserve_host,
+                body_bytes: route.body_bytes,
+                metrics: stock.metrics.route(route.name.value.as_str(), &service.name),
             };
-            routes.push((route, Arc::new(compiled)));
+            routes.push((route.criteria.clone(), Arc::new(compiled)));
+            names.push(&route.name);
+        }
+    }
+    let built = Router::new(routes);
+    for shadowed in &built.shadowed {
+        if let (Some(first), Some(second)) = (names.get(shadowed.first), names.get(shadowed.second)) {
+            let message = format!("\"{}\" asks for the same as \"{}\", which takes it all", second.value, first.value);
+            faults.at_with_help(&second.span, message, "make one of them more specific, or leave it out");
         }
     }
     faults.into_result(Snapshot {
         generation,
-        router: Router::new(routes),
+        listeners,
+        edge: Arc::new(Edge {
+            limits: config.limits,
+            error_header: config.error_header,
+            trusted: config.trusted_proxies.clone(),
+        }),
+        router: built.router,
         identities: Arc::new(Identities::new(&config.consumers)),
         global: chain([&global]),
+        unrouted: stock.metrics.route("", ""),
+        upstreams,
     })
+}
+
+fn listener(listed: &checked::Listener, faults: &Faults) -> Option<ListenerSettings> {
+    let tls = match &listed.tls {
+        None => None,
+        Some(tls) => Some(acceptor(tls, listed.http2, faults)?),
+    };
+    Some(ListenerSettings { tls, http2: listed.http2, proxy_protocol: listed.proxy_protocol })
+}
+
+fn acceptor(tls: &checked::ServerTls, http2: bool, faults: &Faults) -> Option<TlsAcceptor> {
+    let certificates: Vec<_> =
+        tls.certificates.iter().map(|files| transport::certificate(files, faults)).collect::<Vec<_>>();
+    let span = tls.certificates.first().map_or(0..0, |files| files.cert.span.clone());
+    let authorities = |ca: &crate::config::reader::Located<std::path::PathBuf>| {
+        let read = Pem::read(&ca.value).and_then(|pem| files::authorities(&pem));
+        let authorities = read.map_err(|error| faults.at(&ca.span, error.to_string())).ok()?;
+        transport::warn(&authorities.warnings);
+        Some(authorities.roots)
+    };
+    let client_auth = match &tls.client_auth {
+        ClientAuth::None => server::ClientAuth::None,
+        ClientAuth::Optional(ca) => server::ClientAuth::Optional(authorities(ca)?),
+        ClientAuth::Required(ca) => server::ClientAuth::Required(authorities(ca)?),
+    };
+    let certificates = certificates.into_iter().collect::<Option<Vec<_>>>()?;
+    let min = if tls.only_tls13 { server::Version::Tls13 } else { server::Version::Tls12 };
+    match (Server { certificates, client_auth, min, http2 }).into_config() {
+        Ok(config) => Some(TlsAcceptor::from(config)),
+        Err(error) => {
+            faults.at(&span, error.to_string());
+            None
+        }
+    }
+}
+
+/// As listed, alive.
+fn services(config: &Config, stock: &mut Stock, faults: &Faults) -> Vec<Arc<Service>> {
+    let transports: Vec<_> =
+        config.services.iter().map(|service| stock.transports.transport(service, faults)).collect();
+    let mut services = Vec::new();
+    for (listed, transport) in config.services.iter().zip(&transports) {
+        let upstream = match upstream_of(listed, config) {
+            None => stock.upstreams.of_service(listed, &config.dns, faults),
+            Some(upstream) => {
+                // Probes of an upstream speak TLS as the first of its services does.
+                let speakers = config.services.iter().zip(&transports);
+                let probing = speakers
+                    .filter(|(_, transport)| transport.is_tls())
+                    .find(|(service, _)| upstream_of(service, config).is_some_and(|its| std::ptr::eq(its, upstream)))
+                    .map(|(_, transport)| transport);
+                stock.upstreams.upstream(upstream, probing, &config.dns, faults)
+            }
+        };
+        services.push(Arc::new(service(listed, upstream, Arc::clone(transport))));
+    }
+    services
+}
+
+fn upstream_of<'c>(service: &checked::Service, config: &'c Config) -> Option<&'c checked::Upstream> {
+    let TargetAddress::Host(authority) = &service.url.value.address else { return None };
+    config.upstreams.iter().find(|upstream| upstream.name.value.0 == authority.host)
+}
+
+fn service(listed: &checked::Service, upstream: Arc<Upstream>, transport: Arc<Transport>) -> Service {
+    let url = &listed.url.value;
+    let host = match &url.address {
+        TargetAddress::Host(authority) if url.explicit_port => authority.to_string(),
+        _ => url.host().to_owned(),
+    };
+    Service {
+        name: listed.name.value.as_str().into(),
+        path: url.path.clone(),
+        // A checked host has letters, digits, dots and brackets only, which every header value may have.
+        host: HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("")),
+        upstream,
+        transport,
+        timeouts: listed.timeouts,
+        retries: listed.retries,
+    }
 }
 
 /// Every plugin that this configuration can name: `None` where loading failed, which is a fault already.
@@ -182,22 +367,4 @@ fn chain<'u>(scopes: impl IntoIterator<Item = &'u Vec<Use>>) -> Chain {
         uses.extend(scope.iter().cloned());
     }
     Chain::new(uses)
-}
-
-fn service(listed: &checked::Service, config: &Config) -> Service {
-    let url = &listed.url.value;
-    let upstream = config.upstreams.iter().find(|upstream| upstream.name.value.0 == url.authority.host);
-    let balancer = match upstream {
-        Some(upstream) => Balancer::new(&upstream.targets),
-        None => Balancer::new(&[Target { address: url.authority.clone(), weight: 1 }]),
-    };
-    let host = if url.explicit_port { url.authority.to_string() } else { url.authority.host.clone() };
-    Service {
-        name: listed.name.value.as_str().into(),
-        path: url.path.clone(),
-        // A checked host has letters, digits, dots and brackets only, which every header value may have.
-        host: HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("")),
-        balancer,
-        timeouts: listed.timeouts,
-    }
 }

@@ -1,6 +1,6 @@
 //! A gateway process in a folder of its own.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,19 +11,26 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Answer, Client, PATIENCE, until};
+use super::{Answer, Client, PATIENCE, TIDEGATE, until, within};
 
 /// Put before every configuration that names no listener.
 const LISTENER: &str = "workers = 2\nlisteners = [{ address = \"127.0.0.1:0\" }]\n";
+
+/// Accesses that a failing test shows: a table's may be hundreds.
+const LAST: usize = 20;
 
 /// Killed with the test, however that ends.
 pub struct Gateway {
     pub folder: TempDir,
     pub addresses: Vec<SocketAddr>,
     child: Child,
-    log: Arc<Mutex<Vec<Value>>>,
+    log: Lines,
+    accesses: Lines,
     reading: Arc<AtomicBool>,
 }
+
+/// What came out of a pipe so far: JSON, or a string for what is none.
+type Lines = Arc<Mutex<Vec<Value>>>;
 
 /// What a command that came to an end left behind.
 pub struct Outcome {
@@ -73,10 +80,26 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Outcome {
 }
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    let mut command = Command::new(TIDEGATE);
     command.current_dir(folder).args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
     command.env_remove("TIDEGATE_LOG");
     command
+}
+
+/// Read `pipe` in a thread of its own, as long as `reading`.
+fn lines(pipe: impl Read + Send + 'static, reading: Arc<AtomicBool>) -> Lines {
+    let lines = Lines::default();
+    let reader = Arc::clone(&lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+            reader.lock().unwrap().push(line);
+            while !reading.load(Ordering::Relaxed) {
+                std::thread::park();
+            }
+        }
+    });
+    lines
 }
 
 impl Gateway {
@@ -87,22 +110,17 @@ impl Gateway {
 
     /// As [`Gateway::start`], with copies of `files` in the gateway's folder.
     pub async fn start_with(config: &str, files: &[(&str, &Path)]) -> Self {
-        let folder = folder(config, files);
-        let mut child = command(folder.path(), &["run"]).stdout(Stdio::null()).spawn().unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let stderr = child.stderr.take().unwrap();
-        let (reader, reading) = (Arc::clone(&log), Arc::new(AtomicBool::new(true)));
-        let read_on = Arc::clone(&reading);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                reader.lock().unwrap().push(line);
-                while !read_on.load(Ordering::Relaxed) {
-                    std::thread::park();
-                }
-            }
-        });
-        let mut gateway = Self { folder, addresses: Vec::new(), child, log, reading };
+        Self::start_in(folder(config, files)).await
+    }
+
+    /// Serve what is in `folder`.
+    pub async fn start_in(folder: TempDir) -> Self {
+        let mut child = command(folder.path(), &["run"]).stdout(Stdio::piped()).spawn().unwrap();
+        let reading = Arc::new(AtomicBool::new(true));
+        let log = lines(child.stderr.take().unwrap(), Arc::clone(&reading));
+        // Whoever does not read the log may still want the accesses.
+        let accesses = lines(child.stdout.take().unwrap(), Arc::new(AtomicBool::new(true)));
+        let mut gateway = Self { folder, addresses: Vec::new(), child, log, accesses, reading };
         gateway.logged("message", "serving").await;
         gateway.addresses = gateway.listening();
         gateway
@@ -113,11 +131,11 @@ impl Gateway {
         self.reading.store(false, Ordering::Relaxed);
     }
 
-    /// Every address a log line says it listens on, in order.
+    /// Every TCP address a log line says it listens on, in order.
     pub fn listening(&self) -> Vec<SocketAddr> {
         let log = self.log.lock().unwrap();
         let lines = log.iter().filter(|line| line["message"] == "listening");
-        lines.map(|line| line["address"].as_str().unwrap().parse().unwrap()).collect()
+        lines.filter_map(|line| line["address"].as_str()?.parse().ok()).collect()
     }
 
     /// Wait for a log line whose `key` contains `text`; give the whole line.
@@ -127,6 +145,39 @@ impl Gateway {
             log.iter().find(|line| line[key].as_str().is_some_and(|value| value.contains(text))).cloned()
         })
         .await
+    }
+
+    /// Wait for a line of the access log whose `key` contains `text`; give the whole line.
+    pub async fn accessed(&self, key: &str, text: &str) -> Value {
+        if let Some(line) = self.accessed_since(0, PATIENCE, key, text).await {
+            return line;
+        }
+        // Not while the lock is held: the gateway's own end shows the lines, too.
+        let lines = self.accesses.lock().unwrap().clone();
+        panic!("no access with {key}: {text}\n{lines:#?}")
+    }
+
+    /// As [`Gateway::accessed`], among the lines after the first `mark`, if it comes within `limit`.
+    pub async fn accessed_since(&self, mark: usize, limit: Duration, key: &str, text: &str) -> Option<Value> {
+        within(limit, async || {
+            let lines = self.accesses.lock().unwrap();
+            let mut lines = lines.iter().skip(mark);
+            lines.find(|line| line[key].as_str().is_some_and(|value| value.contains(text))).cloned()
+        })
+        .await
+    }
+
+    /// How many lines the access log has so far.
+    pub fn accesses(&self) -> usize {
+        self.accesses.lock().unwrap().len()
+    }
+
+    /// The last generation that the log says is live.
+    pub fn generation(&self) -> u64 {
+        let log = self.log.lock().unwrap();
+        let lines =
+            log.iter().filter(|line| line["message"] == "serving" || line["message"] == "configuration changed");
+        lines.filter_map(|line| line["generation"].as_u64()).max().unwrap_or(0)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -179,6 +230,9 @@ impl Drop for Gateway {
         if std::thread::panicking() {
             for line in self.log.lock().unwrap().iter() {
                 eprintln!("gateway: {line}");
+            }
+            for line in self.accesses.lock().unwrap().iter().rev().take(LAST).rev() {
+                eprintln!("access: {line}");
             }
         }
     }

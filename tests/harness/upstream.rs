@@ -1,4 +1,9 @@
-//! Upstreams: one that echoes, and some that misbehave.
+//! Upstreams: one that echoes, and some that misbehave. Those that follow a script, speak TLS or record what they get are
+//! in files of their own.
+
+mod capturing;
+mod scripted;
+mod tls;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -17,6 +22,10 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+pub use capturing::Captured;
+pub use scripted::{FullBacklog, OK, Refusing, Step};
+pub use tls::Tls;
 
 /// Ends with the test's runtime.
 pub struct Upstream {

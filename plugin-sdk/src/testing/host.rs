@@ -47,6 +47,10 @@ pub(crate) mod request {
         current(|state| state.request.scheme.clone())
     }
 
+    pub(crate) fn capture(name: &str) -> Option<String> {
+        current(|state| state.captures.get(name).cloned())
+    }
+
     pub(crate) fn host() -> String {
         header("host").and_then(|host| String::from_utf8(host).ok()).unwrap_or_default()
     }
@@ -130,6 +134,7 @@ pub(crate) mod response {
 
 pub(crate) mod client {
     use super::current;
+    use crate::exchange::ClientCertificate;
 
     pub(crate) fn address() -> String {
         current(|state| state.client.ip().to_string())
@@ -137,6 +142,10 @@ pub(crate) mod client {
 
     pub(crate) fn port() -> u16 {
         current(|state| state.client.port())
+    }
+
+    pub(crate) fn shown_certificate() -> Option<ClientCertificate> {
+        current(|state| state.certificate.clone())
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{Headers, Reply};
+use crate::exchange::ClientCertificate;
 use crate::host::types;
 use crate::identity::Consumer;
 use crate::log::Level;
@@ -16,6 +17,9 @@ pub(super) struct State {
     /// What the upstream would answer.
     pub(super) answer: ResponseHead,
     pub(super) client: SocketAddr,
+    pub(super) certificate: Option<ClientCertificate>,
+    /// What the route's regex found, by its groups' names.
+    pub(super) captures: BTreeMap<String, String>,
     /// And the service.
     pub(super) route: Option<(String, String)>,
     pub(super) credentials: Vec<Credential>,
@@ -67,6 +71,8 @@ impl State {
             response: None,
             answer: ResponseHead { status: 200, headers: Headers::default() },
             client: SocketAddr::from(([192, 0, 2, 1], 40_000)),
+            certificate: None,
+            captures: BTreeMap::new(),
             route: Some(("route".to_owned(), "service".to_owned())),
             credentials: Vec::new(),
             consumer: None,

@@ -168,3 +168,16 @@ fn scratch_lasts_from_hook_to_hook() {
 fn outside_of_a_hook_there_is_no_exchange() {
     exchange::id();
 }
+
+#[test]
+fn what_a_handshake_and_a_route_found_is_there_to_read() {
+    let read = Hook(|request: &mut Request| {
+        let subject = exchange::client_certificate().map(|shown| shown.subject).unwrap_or_default();
+        let id = request.capture("id").unwrap_or_default();
+        Flow::reply(200).body(format!("{subject} {id}"))
+    });
+    assert_eq!(Exchange::get("/").request(&read).reply().text(), " ");
+    let certificate = exchange::ClientCertificate { subject: "CN=alice".to_owned(), ..Default::default() };
+    let known = Exchange::get("/orders/7").certificate(certificate).capture("id", "7").request(&read).reply();
+    assert_eq!(known.text(), "CN=alice 7");
+}

@@ -1,14 +1,26 @@
 //! A configuration in which every word is parsed and every name leads somewhere. `read` makes it, `snapshot`
 //! compiles it. Spans stay where a later stage may still find a fault.
 
+mod client_side;
+mod upstream_side;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+pub use client_side::{AccessLog, CertificateFiles, ClientAuth, ClientLimits, Listener, LogTarget, ServerTls};
+pub use upstream_side::{
+    Active, Balance, Dns, HashOn, Health, HttpVersion, Passive, Probe, Retries, ServiceTls, Target, TargetAddress,
+    Timeouts, Upstream,
+};
+
 use super::faults::Span;
 use super::reader::Located;
-use super::values::{Authority, HostPattern, Method, Name, PathPrefix, ServiceUrl, UpstreamName};
+use super::values::{Name, ServiceUrl};
+use crate::proxy::route::Criteria;
 
 /// All of gateway.toml.
 #[derive(Debug)]
@@ -16,7 +28,19 @@ pub struct Config {
     /// Worker threads; `None`: one per core.
     pub workers: Option<usize>,
     /// Where clients connect; at least one.
-    pub listeners: Vec<Located<SocketAddr>>,
+    pub listeners: Vec<Located<Listener>>,
+    /// Peers that may say whom they forward for: by X-Forwarded-* or the PROXY protocol.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What a client may ask for, and how long it may take.
+    pub limits: ClientLimits,
+    /// Where metrics and status are to be had; `None`: nowhere.
+    pub admin: Option<Located<SocketAddr>>,
+    /// One line per exchange.
+    pub access_log: AccessLog,
+    /// How names of targets are resolved.
+    pub dns: Dns,
+    /// Whether answers of the gateway's own name their cause in `X-Gateway-Error`.
+    pub error_header: bool,
     /// Plugins beyond the bundled ones, by name.
     pub components: Vec<ComponentFile>,
     /// Plugin uses of every route.
@@ -83,24 +107,6 @@ pub struct PluginLimits {
     pub memory: usize,
 }
 
-/// `[[upstreams]]`
-#[derive(Debug)]
-pub struct Upstream {
-    /// What a service's URL says as its host.
-    pub name: Located<UpstreamName>,
-    /// At least one.
-    pub targets: Vec<Target>,
-}
-
-/// One server of an upstream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Where it listens.
-    pub address: Authority,
-    /// Share of the requests, relative to the other targets (Kong: 0 to 65535, default 100; 0 takes none).
-    pub weight: u16,
-}
-
 /// `[[services]]`
 #[derive(Debug)]
 pub struct Service {
@@ -110,40 +116,44 @@ pub struct Service {
     pub url: Located<ServiceUrl>,
     /// How long each step may take.
     pub timeouts: Timeouts,
+    /// What happens after an attempt that failed.
+    pub retries: Retries,
+    /// What is spoken to targets.
+    pub http: HttpVersion,
+    /// How https is spoken to targets.
+    pub tls: ServiceTls,
     /// Plugin uses of every route of this service.
     pub plugins: Vec<PluginUse>,
     /// What leads here.
     pub routes: Vec<Route>,
 }
 
-/// How long the steps of an exchange with an upstream may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Name resolution and TCP handshake together.
-    pub connect: Duration,
-    /// From the request's last byte to the response's head.
-    pub response: Duration,
-    /// Between two pieces of a body, either way.
-    pub idle: Duration,
-}
-
-/// `[[services.routes]]`. An empty list of hosts, paths or methods matches everything.
+/// `[[services.routes]]`
 #[derive(Debug)]
 pub struct Route {
     /// As logs show it.
     pub name: Located<Name>,
-    /// Any of these hosts.
-    pub hosts: Vec<HostPattern>,
-    /// Any of these path prefixes.
-    pub paths: Vec<PathPrefix>,
-    /// Any of these methods.
-    pub methods: Vec<Method>,
+    /// Which requests it takes.
+    pub criteria: Criteria,
+    /// Which schemes it takes (Kong: `protocols`).
+    pub schemes: Schemes,
     /// Whether the matched prefix is left out of the upstream's path (Kong's default: yes).
     pub strip_path: bool,
     /// Whether the upstream gets the client's Host instead of its own (Kong's default: no).
     pub preserve_host: bool,
+    /// Largest request body in bytes; `None`: what the limits of all clients say.
+    pub body_bytes: Option<u64>,
     /// Plugin uses of this route alone.
     pub plugins: Vec<PluginUse>,
+}
+
+/// Which schemes a route takes, and what becomes of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schemes {
+    /// http and https.
+    Any,
+    /// https only; http is told so with this status (Kong: `https_redirect_status_code`): 426, or a redirect.
+    HttpsOnly(u16),
 }
 
 /// `[[consumers]]`

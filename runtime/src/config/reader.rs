@@ -122,6 +122,26 @@ impl<'d> Fields<'d> {
         }
     }
 
+    /// An array of whole numbers within `bounds`, if it is there.
+    pub fn integers(&self, key: &'static str, bounds: std::ops::RangeInclusive<i64>) -> Option<Vec<i64>> {
+        self.table.get(key)?;
+        let number = |value: &Value<'_>| match value.get_ref() {
+            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok(),
+            _ => None,
+        };
+        let mut numbers = Vec::new();
+        for value in self.array(key) {
+            match number(value).filter(|number| bounds.contains(number)) {
+                Some(number) => numbers.push(number),
+                None => {
+                    let (low, high) = (bounds.start(), bounds.end());
+                    self.faults.at(&value.span(), format!("each of `{key}` is a whole number from {low} to {high}"));
+                }
+            }
+        }
+        Some(numbers)
+    }
+
     /// The elements of an array; empty if the key is not there.
     pub fn array(&self, key: &'static str) -> impl Iterator<Item = &'d Value<'d>> + use<'d> {
         let array: Option<&'d DeArray<'d>> = self.value(key).and_then(|value| match value.get_ref() {

@@ -6,22 +6,28 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::HeaderMap;
+use http::header::{HOST, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 
 use crate::identity::{Credential, Identities};
 use crate::limits;
+use crate::proxy::route::Captures;
 use crate::snapshot::Route;
+use crate::tls::session::Session;
 
 /// One request on its way, and its answer once there is one.
 pub struct Exchange {
     /// The same in logs, in answers and at the upstream.
     pub id: RequestId,
-    /// Who is at the other end of the connection.
+    /// Who sent the request, as far as trusted proxies tell.
     pub client: SocketAddr,
-    /// Where the client connected to.
-    pub listener: SocketAddr,
+    /// How it was sent, likewise.
+    pub scheme: Scheme,
+    /// The connection's TLS, if there is any.
+    pub tls: Option<Arc<Session>>,
+    /// What the named groups of the route's regex found in the path.
+    pub captures: Captures,
     /// The request, as edited so far.
     pub request: RequestHead,
     /// The answer, as edited so far; `None` until response hooks run.
@@ -42,7 +48,9 @@ impl Exchange {
         Self {
             id: RequestId(0),
             client: SocketAddr::from(([0, 0, 0, 0], 0)),
-            listener: SocketAddr::from(([0, 0, 0, 0], 0)),
+            scheme: Scheme::Http,
+            tls: None,
+            captures: Captures::default(),
             request: RequestHead {
                 method: Method::GET,
                 target: PathAndQuery::from_static("/"),
@@ -57,6 +65,25 @@ impl Exchange {
     }
 }
 
+/// How a request reached the gateway, or the proxy in front of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// A request without its body.
 pub struct RequestHead {
     /// GET, POST …
@@ -65,6 +92,13 @@ pub struct RequestHead {
     pub target: PathAndQuery,
     /// The header section; `host` is always the authority the client asked for.
     pub headers: HeaderMap,
+}
+
+impl RequestHead {
+    /// The authority the client asked for; empty if it named none.
+    pub fn host(&self) -> &str {
+        self.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+    }
 }
 
 /// A response without its body.
@@ -85,13 +119,19 @@ impl RequestId {
         Self(fastrand::u128(..))
     }
 
-    /// As a header value.
-    pub fn to_header(self) -> http::HeaderValue {
+    /// As text, written into `text`.
+    pub fn write(self, text: &mut [u8; 32]) -> &str {
         let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-        let mut text = [b'0'; 32];
         for (digits, byte) in text.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
             digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
         }
+        str::from_utf8(text).unwrap_or_default()
+    }
+
+    /// As a header value.
+    pub fn to_header(self) -> http::HeaderValue {
+        let mut text = [b'0'; 32];
+        self.write(&mut text);
         http::HeaderValue::from_bytes(&text).unwrap_or(http::HeaderValue::from_static(""))
     }
 }

@@ -1,29 +1,66 @@
 //! One listener of one worker: a permit first, then a connection, so that what cannot be served waits in the kernel.
 
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use super::connection;
-use super::exchange::Ends;
-use super::worker::Worker;
+use super::stream::Socket;
+use super::worker::{ListenerId, Listening, Worker};
 use crate::limits;
 
+/// A listening socket on the worker's event loop.
+pub(super) enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// The two ends of a connection. A unix socket has none with an address: both are 127.0.0.1, port 0, then.
+#[derive(Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+}
+
+impl Acceptor {
+    /// Take over a socket that was bound elsewhere.
+    pub(super) fn new(socket: Listening) -> io::Result<Self> {
+        match socket {
+            Listening::Tcp(socket) => TcpListener::from_std(socket).map(Self::Tcp),
+            Listening::Unix(socket) => UnixListener::from_std(socket).map(Self::Unix),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Socket, Ends)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                let local = stream.local_addr()?;
+                Ok((Socket::Tcp(stream), Ends { peer, local }))
+            }
+            Self::Unix(listener) => {
+                const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+                let (stream, _) = listener.accept().await?;
+                Ok((Socket::Unix(stream), Ends { peer: NOWHERE, local: NOWHERE }))
+            }
+        }
+    }
+}
+
 /// Accept until `closed`. Errors are waited out: they never end the loop.
-pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener, closed: CancellationToken) {
-    let address = match listener.local_addr() {
-        Ok(address) => address,
-        Err(error) => return tracing::error!(%error, "a listener has no address"),
-    };
+pub(super) async fn accept(worker: Rc<Worker>, id: ListenerId, listener: Acceptor, closed: CancellationToken) {
     let accept_one = async || {
         // The semaphore is never closed.
         let Ok(permit) = Arc::clone(&worker.permits).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, client)) => {
-                let serving = connection::serve(Rc::clone(&worker), stream, Ends { client, listener: address });
+            Ok((socket, ends)) => {
+                let serving = connection::serve(Rc::clone(&worker), id, socket, ends);
                 worker.connections.spawn_local(async move {
                     serving.await;
                     drop(permit);

@@ -1,18 +1,22 @@
-//! Bodies on their way: streamed piece by piece, each piece awaited no longer than the idle limit.
+//! Bodies on their way: streamed piece by piece, counted, each piece awaited no longer than its limits say.
 
-use std::cell::Cell;
+mod request;
+mod response;
+
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, Incoming};
 use thiserror::Error;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::pool::Lease;
+pub(super) use request::{Bounds, RequestBody, Upload};
+pub(super) use response::{ResponseBody, Source, UpstreamBody};
+
+use crate::error::Cause;
 
 /// Why a body broke off.
 #[derive(Debug, Error)]
@@ -23,172 +27,91 @@ pub(super) enum BodyError {
     /// The peer paused for too long.
     #[error("nothing came for {0:?}")]
     Idle(Duration),
+    /// The whole took too long.
+    #[error("not complete after {0:?}")]
+    Late(Duration),
+    /// There is more than may come.
+    #[error("larger than `body_bytes` ({0})")]
+    TooLarge(u64),
+    /// Another attempt sends this body now.
+    #[error("given up for another attempt")]
+    Superseded,
+}
+
+impl BodyError {
+    /// What a request's body that broke off makes of its exchange: it is the client's doing, one way or another.
+    pub(super) fn clients(&self) -> Cause {
+        match self {
+            Self::Idle(_) | Self::Late(_) => Cause::RequestTimeout,
+            Self::TooLarge(_) => Cause::BodyTooLarge,
+            Self::Peer(error) if error.is_incomplete_message() || error.is_closed() || is_reset(error) => {
+                Cause::ClientClosed
+            }
+            Self::Peer(_) => Cause::RequestInvalid,
+            Self::Superseded => Cause::ClientClosed,
+        }
+    }
+
+    /// The same for a response's body, which is the upstream's doing.
+    pub(super) fn upstreams(&self) -> Cause {
+        match self {
+            Self::Idle(_) | Self::Late(_) => Cause::UpstreamBodyTimeout,
+            Self::Peer(error) if error.is_parse() => Cause::UpstreamProtocolError,
+            _ => Cause::UpstreamBodyTruncated,
+        }
+    }
+}
+
+/// A connection that ended without its proper end, or a stream that its peer took back.
+fn is_reset(error: &hyper::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<io::Error>()
+            && matches!(
+                io.kind(),
+                ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe
+                    | ErrorKind::UnexpectedEof
+            )
+        {
+            return true;
+        }
+        if let Some(h2) = cause.downcast_ref::<h2::Error>() {
+            return h2.is_reset() || h2.is_go_away() || h2.is_io();
+        }
+        source = cause.source();
+    }
+    false
 }
 
 /// A body from a peer, which may not pause for longer than `idle`.
-struct Stream {
+struct Paced {
     incoming: Incoming,
     idle: Duration,
     /// Made with the first pause: most bodies have none.
     timer: Option<Pin<Box<Sleep>>>,
+    /// The peer is being waited for, since the timer was set last.
+    waiting: bool,
 }
 
-impl Stream {
+impl Paced {
     fn new(incoming: Incoming, idle: Duration) -> Self {
-        Self { incoming, idle, timer: None }
+        Self { incoming, idle, timer: None, waiting: false }
     }
 
-    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
-            self.timer = None;
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+            self.waiting = false;
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Peer)));
         }
         let idle = self.idle;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(idle)));
-        ready!(timer.as_mut().poll(context));
-        timer.as_mut().reset(Instant::now() + idle);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + idle)));
+        if !self.waiting {
+            self.waiting = true;
+            timer.as_mut().reset(Instant::now() + idle);
+        }
+        ready!(timer.as_mut().poll(cx));
         Poll::Ready(Some(Err(BodyError::Idle(idle))))
-    }
-}
-
-/// A client's body, on its way to an upstream.
-pub(super) struct RequestBody {
-    stream: Stream,
-    progress: Progress,
-}
-
-/// How far a request's body is, for whoever waits for the upstream's answer to it.
-#[derive(Clone)]
-pub(super) struct Progress(Rc<Cell<Step>>);
-
-/// Whose turn it is.
-#[derive(Clone, Copy)]
-pub(super) enum Step {
-    /// The client's: the next piece has not come yet. The body's own idle limit ends that.
-    Client,
-    /// The upstream's, since then: to take the next piece, or to answer.
-    Upstream(Instant),
-}
-
-impl Progress {
-    /// The upstream's time counts from now: nothing could be sent before.
-    pub(super) fn restart(&self) {
-        self.0.set(Step::Upstream(Instant::now()));
-    }
-
-    pub(super) fn step(&self) -> Step {
-        self.0.get()
-    }
-}
-
-impl RequestBody {
-    pub(super) fn new(incoming: Incoming, idle: Duration) -> Self {
-        Self {
-            stream: Stream::new(incoming, idle),
-            progress: Progress(Rc::new(Cell::new(Step::Upstream(Instant::now())))),
-        }
-    }
-
-    pub(super) fn progress(&self) -> Progress {
-        self.progress.clone()
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = self.stream.poll_frame(context);
-        self.progress.0.set(if frame.is_ready() { Step::Upstream(Instant::now()) } else { Step::Client });
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.stream.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.stream.incoming.size_hint()
-    }
-}
-
-/// A response's body, on its way to a client.
-pub(super) enum ResponseBody {
-    /// Our own.
-    Whole(Full<Bytes>),
-    /// An upstream's, with the connection it comes on.
-    Upstream(UpstreamBody),
-}
-
-impl From<Bytes> for ResponseBody {
-    fn from(bytes: Bytes) -> Self {
-        Self::Whole(Full::new(bytes))
-    }
-}
-
-/// An upstream's body. Its connection goes back to the pool with the last byte, or is closed with the body.
-pub(super) struct UpstreamBody {
-    stream: Stream,
-    lease: Option<Lease>,
-}
-
-impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
-        let mut body = Self { stream: Stream::new(incoming, idle), lease: Some(lease) };
-        body.release_at_end();
-        body
-    }
-
-    fn release_at_end(&mut self) {
-        if self.stream.incoming.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
-            lease.release();
-        }
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut *self {
-            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
-            Self::Upstream(body) => {
-                let frame = ready!(body.stream.poll_frame(context));
-                match &frame {
-                    Some(Ok(_)) => body.release_at_end(),
-                    // The last frame, without a length that would have announced it.
-                    None => body.lease.take().into_iter().for_each(Lease::release),
-                    Some(Err(error)) => {
-                        let target = body.lease.take().map(|lease| lease.target().to_string());
-                        tracing::warn!(target, %error, "the upstream's body broke off");
-                    }
-                }
-                Poll::Ready(frame)
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(body) => body.is_end_stream(),
-            Self::Upstream(body) => body.stream.incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(body) => body.size_hint(),
-            Self::Upstream(body) => body.stream.incoming.size_hint(),
-        }
     }
 }

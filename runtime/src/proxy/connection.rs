@@ -1,44 +1,239 @@
-//! One client connection: hyper reads requests off it, `exchange` answers them, until either side ends it.
+//! One client connection: who is at its other end, TLS, which HTTP; then hyper reads requests off it and `exchange`
+//! answers them, until either side ends it. What hyper refuses by itself is answered and logged here, too.
 
 use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::exchange::{self, Ends};
-use super::worker::Worker;
+use super::accept::Ends;
+use super::client_io::{ClientIo, InFlight, Patience, Turn};
+use super::preface::{self, Preface};
+use super::stream::{Prefixed, Socket, Stream};
+use super::worker::{ListenerId, LocalExecutor, Worker};
+use super::{exchange, refusal};
+use crate::error::{Cause, Failure};
 use crate::limits;
+use crate::snapshot::{Edge, ListenerSettings};
+use crate::tls::fault::client_fault;
+use crate::tls::session::Session;
 
-/// Serve `stream` until it ends, or until the request in flight when the worker drains is answered.
-pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, ends: Ends) {
-    let client = ends.client;
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%client, %error, "client connection lost");
-        return;
+/// What an exchange has to know of the connection it came on.
+pub(super) struct Client {
+    pub(super) worker: Rc<Worker>,
+    /// Who sends requests here: the peer, or whom it forwards for by the PROXY protocol.
+    pub(super) address: SocketAddr,
+    /// Who is connected.
+    pub(super) peer: SocketAddr,
+    /// Where the client connected to.
+    pub(super) local: SocketAddr,
+    /// Whether the peer may say whom it forwards for.
+    pub(super) peer_is_trusted: bool,
+    pub(super) tls: Option<Arc<Session>>,
+    pub(super) edge: Arc<Edge>,
+    pub(super) in_flight: Arc<InFlight>,
+}
+
+/// Serve `socket` until it ends, or until the requests in flight when the worker drains are answered.
+pub(super) async fn serve(worker: Rc<Worker>, id: ListenerId, socket: Socket, ends: Ends) {
+    let snapshot = worker.snapshot();
+    let Some(settings) = snapshot.listeners.get(&id).map(Arc::clone) else {
+        return tracing::debug!(listener = id, "accepted on a listener that is gone");
+    };
+    let edge = Arc::clone(&snapshot.edge);
+    drop(snapshot);
+    let _counted = worker.observer.connection();
+    let peer = ends.peer;
+    let opening = open(&worker, &settings, edge, socket, ends);
+    match timeout(limits::HANDSHAKE_TIMEOUT, opening).await {
+        Ok(Ok((client, stream))) => {
+            if client.tls.as_ref().is_some_and(|tls| tls.is_http2()) {
+                return serve_http2(client, stream).await;
+            }
+            serve_either(client, stream, &settings).await;
+        }
+        Ok(Err(problem)) => worker.observer.handshake_failed(peer, &problem),
+        Err(_) => {
+            let problem = format!("nothing came of it for {:?}", limits::HANDSHAKE_TIMEOUT);
+            worker.observer.handshake_failed(peer, &problem);
+        }
     }
+}
+
+/// The PROXY protocol and TLS, if the listener has them.
+async fn open(
+    worker: &Rc<Worker>,
+    settings: &ListenerSettings,
+    edge: Arc<Edge>,
+    socket: Socket,
+    ends: Ends,
+) -> Result<(Rc<Client>, Stream), String> {
+    let unix = matches!(socket, Socket::Unix(_));
+    let peer_is_trusted = unix || edge.trusts(ends.peer.ip());
+    let mut client = Client {
+        worker: Rc::clone(worker),
+        address: ends.peer,
+        peer: ends.peer,
+        local: ends.local,
+        peer_is_trusted,
+        tls: None,
+        edge,
+        in_flight: Arc::default(),
+    };
+    let mut stream = Prefixed::new(bytes::Bytes::new(), socket);
+    if settings.proxy_protocol {
+        if !peer_is_trusted {
+            return Err("it is not one of `trusted_proxies`, and this listener speaks the PROXY protocol".to_owned());
+        }
+        let (announced, rest) = preface::proxy_protocol(stream).await?;
+        stream = rest;
+        if let Some((source, destination)) = announced {
+            client.address = source;
+            client.local = destination;
+        }
+    }
+    let stream = match &settings.tls {
+        None => Stream::Plain(stream),
+        Some(acceptor) => {
+            let tls = acceptor.accept(stream).await.map_err(|error| client_fault(&error).to_string())?;
+            client.tls = Some(Arc::new(Session::of(tls.get_ref().1)));
+            Stream::FromClient(Box::new(tls))
+        }
+    };
+    Ok((Rc::new(client), stream))
+}
+
+/// HTTP/1, or HTTP/2 if that is how the connection begins (RFC 9113, section 3.3).
+async fn serve_either(client: Rc<Client>, stream: Stream, settings: &ListenerSettings) {
+    if !settings.http2 || client.tls.is_some() {
+        return serve_http1(client, stream).await;
+    }
+    let idle = client.edge.limits.keepalive_timeout;
+    match timeout(idle, preface::http2(stream)).await {
+        Ok(Ok((Preface::Http2, stream))) => serve_http2(client, stream).await,
+        Ok(Ok((Preface::Other, stream))) => serve_http1(client, stream).await,
+        // It never said a word.
+        Ok(Err(_)) | Err(_) => {}
+    }
+}
+
+async fn serve_http1(client: Rc<Client>, stream: Stream) {
+    let limits = &client.edge.limits;
+    let patience = Patience { idle: limits.keepalive_timeout, head: limits.header_timeout };
+    let io = ClientIo::new(stream, Arc::clone(&client.in_flight), patience);
     let service = service_fn(|request| {
-        let worker = Rc::clone(&worker);
-        async move { Ok::<_, Infallible>(exchange::serve(&worker, ends, request).await) }
+        let client = Rc::clone(&client);
+        async move { Ok::<_, Infallible>(exchange::serve(&client, request).await) }
     });
-    let connection = http1::Builder::new()
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None).max_buf_size(limits.header_bytes * 2).max_header_size(limits.header_bytes);
+    if limits.headers != limits::HEADERS {
+        // Room for any other number is taken from the heap, for every head.
+        builder.max_headers(limits.headers);
+    }
+    let mut connection = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let ended = tokio::select! {
+        // Both branches leave the connection where it is, so nothing is lost by either being dropped.
+        ended = &mut connection => ended,
+        () = client.worker.draining() => {
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
+        }
+    };
+    let Err(error) = ended else { return };
+    // An upgraded connection belongs to its tunnel.
+    let Some(parts) = connection.into_parts() else { return };
+    let mut io = parts.io.into_inner();
+    match why(&mut io, &error, &client) {
+        Some(failure) => refusal::answer(&client, io.into_stream(), &failure).await,
+        None => tracing::debug!(client = %client.address, %error, "client connection ended"),
+    }
+}
+
+/// What hyper ended the connection for, if that is a request that it refused or gave up waiting for.
+fn why(io: &mut ClientIo, error: &hyper::Error, client: &Client) -> Option<Failure> {
+    let limits = &client.edge.limits;
+    if io.refused() {
+        let (cause, detail) = if error.is_parse_too_large() {
+            let (bytes, fields) = (limits.header_bytes, limits.headers);
+            let detail = format!("larger than `header_bytes` ({bytes}), or more fields than `headers` ({fields})");
+            (Cause::HeaderTooLarge, detail)
+        } else {
+            let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+            (Cause::RequestInvalid, format!("the head cannot be read: {error}{source}"))
+        };
+        return Some(Failure::new(cause, detail));
+    }
+    let timed_out = std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<io::Error>())
+        .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+    if timed_out && client.in_flight.none() && matches!(io.turn(), Turn::Head(_)) {
+        let detail = format!("the head was not complete after {:?}", limits.header_timeout);
+        return Some(Failure::new(Cause::RequestTimeout, detail));
+    }
+    if error.is_parse() && client.in_flight.none() {
+        // Something that hyper has no answer for, like a broken chunk behind an answer.
+        return Some(Failure::new(Cause::RequestInvalid, format!("the request cannot be read: {error}")));
+    }
+    None
+}
+
+async fn serve_http2(client: Rc<Client>, stream: Stream) {
+    let limits = &client.edge.limits;
+    let service = service_fn(|request| {
+        let client = Rc::clone(&client);
+        async move { Ok::<_, Infallible>(exchange::serve(&client, request).await) }
+    });
+    let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
-        .header_read_timeout(limits::CLIENT_HEAD_TIMEOUT)
-        .max_buf_size(limits::CLIENT_HEAD_BYTES)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(limits::H2_STREAMS)
+        .initial_stream_window_size(limits::H2_STREAM_WINDOW)
+        .initial_connection_window_size(limits::H2_CONNECTION_WINDOW)
+        .max_send_buf_size(limits::H2_SEND_BUFFER)
+        .keep_alive_interval(limits::H2_PING)
+        .keep_alive_timeout(limits::H2_PING)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         // Both branches leave the connection where it is, so nothing is lost by either being dropped.
         ended = &mut connection => ended,
-        () = worker.draining() => {
+        () = idle_or_draining(&client) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%client, %error, "client connection ended");
+        client.worker.observer.http2_failed(client.address, &error);
+    }
+}
+
+/// Ends when the gateway drains, or when the client has had no request on its way for long enough.
+async fn idle_or_draining(client: &Client) {
+    let idle = async {
+        let mut since = Instant::now();
+        let mut begun = 0;
+        loop {
+            sleep(limits::H2_IDLE_LOOK).await;
+            let now = client.in_flight.begun();
+            if !client.in_flight.none() || now != begun {
+                begun = now;
+                since = Instant::now();
+            } else if since.elapsed() >= client.edge.limits.keepalive_timeout {
+                return;
+            }
+        }
+    };
+    // Neither has anything to lose.
+    tokio::select! {
+        () = idle => {}
+        () = client.worker.draining() => {}
     }
 }

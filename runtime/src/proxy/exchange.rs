@@ -1,170 +1,265 @@
 //! One request, all its phases in order: route, request hooks, upstream, response hooks, answer. Called by
-//! `connection` for each request; whatever happens, there is an answer.
+//! `connection` for each request; whatever happens, there is an answer, and a line in the log.
 
-use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::HOST;
-use http::uri::{Authority, PathAndQuery};
-use http::{Method, Request, Response, Version, request};
+use http::header::{CONNECTION, HOST};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
-use super::body::{RequestBody, ResponseBody};
-use super::worker::Worker;
-use super::{answer, forward, path, upstream};
+use super::body::{Bounds, ResponseBody, Source, Upload};
+use super::connection::Client;
+use super::ongoing::{Journal, Ongoing};
+use super::route::{Ask, Captures};
+use super::tunnel::{self, Tunnel, Upgrade};
+use super::{answer, forward, intake, upstream};
+use crate::config::checked::Schemes;
 use crate::error::{Cause, Failure};
 use crate::hop_by_hop;
 use crate::host::chain::{Chain, Outcome, Passage, Reply};
-use crate::host::exchange::{Exchange, RequestHead, RequestId, ResponseHead, Scratch};
-use crate::limits;
+use crate::host::exchange::{Exchange, RequestId, ResponseHead, Scheme, Scratch};
 use crate::snapshot::{Route, Snapshot};
 
-/// The two ends of the connection that a request came on.
-#[derive(Clone, Copy)]
-pub(super) struct Ends {
-    pub(super) client: SocketAddr,
-    pub(super) listener: SocketAddr,
+/// A route, and how much of the path it matched.
+pub(super) struct Found {
+    pub(super) route: Arc<Route>,
+    pub(super) prefix_length: usize,
 }
 
 /// Take `request` through the gateway.
-pub(super) async fn serve(worker: &Worker, ends: Ends, request: Request<Incoming>) -> Response<ResponseBody> {
-    let snapshot = worker.snapshot();
-    let (head, body) = request.into_parts();
-    let (mut exchange, invalid) = begin(head, ends, &snapshot);
+pub(super) async fn serve(client: &Rc<Client>, mut request: Request<Incoming>) -> Response<ResponseBody> {
+    let snapshot = client.worker.snapshot();
+    let upgrade = tunnel::asked_for(&mut request);
+    let (mut ongoing, body, invalid) = begin(client, request, &snapshot);
 
-    let Some((route, prefix_length)) = find_route(&snapshot, &exchange) else {
-        let failure = invalid.unwrap_or_else(|| Failure::new(Cause::RouteNotFound, "no route matches"));
-        let body = reply(&mut exchange, |exchange| answer::failure(exchange, &failure));
-        return finish(worker, &snapshot.global, snapshot.global.uses().len(), exchange, body);
+    let found = match find_route(&snapshot, &mut ongoing) {
+        Ok(found) => found,
+        Err(not_found) => {
+            let source = reply_failure(&mut ongoing, invalid.unwrap_or(not_found));
+            return finish(&snapshot.global, snapshot.global.uses().len(), ongoing, source, None);
+        }
     };
-    exchange.route = Some(Arc::clone(&route));
-
-    let Passage { entered, outcome } = match invalid {
-        Some(failure) => Passage { entered: 0, outcome: Outcome::Failed(failure) },
-        None => route.chain.on_request(worker.id, &mut exchange),
-    };
+    let route = Arc::clone(&found.route);
     // A long answer holds its route only, and lets the rest of its generation go.
     drop(snapshot);
-    let body = match outcome {
-        Outcome::Forward => forward(worker, &route, prefix_length, &mut exchange, body).await,
-        Outcome::Reply(early) => reply(&mut exchange, |_| early),
-        Outcome::Failed(failure) => reply(&mut exchange, |exchange| answer::failure(exchange, &failure)),
+
+    let passage = match invalid.map_or_else(|| admit(&route, &ongoing, &body), Err) {
+        Ok(()) => pass(&route, &mut ongoing),
+        Err(failure) => Passage { entered: 0, outcome: Outcome::Failed(failure) },
     };
-    finish(worker, &route.chain, entered, exchange, body)
+    let (source, tunnel) = match passage.outcome {
+        Outcome::Forward => {
+            ongoing.journal.upload = upload(&route, client, body);
+            forward(&found, &mut ongoing, upgrade).await
+        }
+        Outcome::Reply(early) => (reply(&mut ongoing, early), None),
+        Outcome::Failed(failure) => (reply_failure(&mut ongoing, failure), None),
+    };
+    finish(&route.chain, passage.entered, ongoing, source, tunnel)
 }
 
 /// The exchange as the client began it, and what makes it impossible to serve, if anything does.
-fn begin(mut head: request::Parts, ends: Ends, snapshot: &Snapshot) -> (Box<Exchange>, Option<Failure>) {
-    let settled = settle_host(&mut head);
-    let target = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-    let (target, normalised) = match path::normalised(&target) {
-        Ok(normal) => (normal, Ok(())),
-        Err(problem) => (target, Err(problem)),
-    };
-    let invalid = settled.and(normalised).err().map(|problem| Failure::new(Cause::RequestInvalid, problem));
-    // Before plugins see it: what they set cannot be taken away by what the client says of its connection.
-    hop_by_hop::strip(&mut head.headers);
-    forward::strip_what_only_we_say(&mut head.headers);
+fn begin(
+    client: &Rc<Client>,
+    request: Request<Incoming>,
+    snapshot: &Snapshot,
+) -> (Box<Ongoing>, Incoming, Option<Failure>) {
+    let (mut head, body) = request.into_parts();
+    let mut journal = Journal::new(&head, intake::target(&head));
+    let taken = intake::take(&mut head, client);
+    journal.host = taken.head.headers.get(HOST).cloned();
     let exchange = Exchange {
         id: RequestId::random(),
-        client: ends.client,
-        listener: ends.listener,
-        request: RequestHead { method: head.method, target, headers: head.headers },
+        client: taken.client,
+        scheme: taken.scheme,
+        tls: client.tls.clone(),
+        captures: Captures::default(),
+        request: taken.head,
         response: None,
         route: None,
         credential: None,
         identities: Arc::clone(&snapshot.identities),
         scratch: Scratch::default(),
     };
-    (Box::new(exchange), invalid)
+    (Ongoing::new(Box::new(exchange), journal, client), body, taken.invalid)
 }
 
-/// See to it that `host` is there once and names a host: an absolute target overrides it, and a request that leaves it
-/// open is refused (RFC 9112, sections 3.2 and 3.2.2).
-fn settle_host(head: &mut request::Parts) -> Result<(), String> {
-    if head.method == Method::CONNECT {
-        return Err("CONNECT is for forward proxies".to_owned());
-    }
-    let mut hosts = head.headers.get_all(HOST).iter();
-    let host = match (head.uri.scheme(), head.uri.authority(), hosts.next(), hosts.next()) {
-        (_, _, Some(_), Some(_)) => return Err("more than one Host field".to_owned()),
-        (Some(_), Some(authority), ..) => authority.clone(),
-        (None, Some(authority), ..) => return Err(format!("\"{authority}\" is no target")),
-        (_, None, Some(host), None) if host.is_empty() => return Ok(()),
-        (_, None, Some(host), None) => {
-            Authority::try_from(host.as_bytes()).map_err(|_| format!("{host:?} is no Host"))?
-        }
-        _ if head.version == Version::HTTP_10 => return Ok(()),
-        _ => return Err("no Host field".to_owned()),
-    };
-    if host.as_str().contains('@') {
-        return Err("a user name is no part of a Host".to_owned());
-    }
-    if head.uri.authority().is_some() {
-        let host = host.as_str().parse().map_err(|_| format!("\"{host}\" is no Host"))?;
-        head.headers.insert(HOST, host);
-    }
-    Ok(())
-}
-
-fn find_route(snapshot: &Snapshot, exchange: &Exchange) -> Option<(Arc<Route>, usize)> {
+fn find_route(snapshot: &Snapshot, ongoing: &mut Ongoing) -> Result<Found, Failure> {
+    let (client, exchange) = (&ongoing.client, &mut *ongoing.exchange);
     let request = &exchange.request;
-    let host = request.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let found = snapshot.router.find(host, request.target.path(), &request.method)?;
-    Some((Arc::clone(found.route), found.prefix_length))
+    let ask = Ask {
+        host: request.host(),
+        port: client.local.port(),
+        path: request.target.path(),
+        method: &request.method,
+        headers: &request.headers,
+        sni: client.tls.as_ref().and_then(|tls| tls.server_name()),
+        tls: client.tls.is_some(),
+        source: exchange.client,
+    };
+    match snapshot.router.find(&ask) {
+        Some(found) => {
+            exchange.route = Some(Arc::clone(found.route));
+            exchange.captures = found.captures;
+            Ok(Found { route: Arc::clone(found.route), prefix_length: found.prefix_length })
+        }
+        None => {
+            let near = snapshot.router.near_miss(&ask, |route| &route.name);
+            Err(Failure::new(Cause::RouteNotFound, near.unwrap_or_else(|| "no route comes near it".to_owned())))
+        }
+    }
 }
 
-/// The upstream's answer, or ours for it.
-async fn forward(
-    worker: &Worker,
-    route: &Route,
-    prefix_length: usize,
-    exchange: &mut Box<Exchange>,
-    body: Incoming,
-) -> ResponseBody {
-    let body = RequestBody::new(body, limits::CLIENT_BODY_IDLE);
-    let sent = match forward::request(route, prefix_length, exchange, body) {
-        Ok(request) => upstream::send(&route.service, &worker.pool, request).await,
-        Err(failure) => Err(failure),
-    };
-    match sent {
-        Ok(response) => {
-            let (mut head, body) = response.into_parts();
-            hop_by_hop::strip(&mut head.headers);
-            exchange.response = Some(ResponseHead { status: head.status, headers: head.headers });
-            body
-        }
-        Err(failure) => reply(exchange, |exchange| answer::failure(exchange, &failure)),
+/// Whether `route` takes this request at all.
+fn admit(route: &Route, ongoing: &Ongoing, body: &Incoming) -> Result<(), Failure> {
+    if let Schemes::HttpsOnly(_) = route.schemes
+        && ongoing.exchange.scheme == Scheme::Http
+    {
+        return Err(Failure::new(Cause::HttpsRequired, format!("{} takes https only", route.name)));
     }
+    let most = route.body_bytes.or(ongoing.client.edge.limits.body_bytes);
+    match (most, hyper::body::Body::size_hint(body).exact()) {
+        (Some(most), Some(length)) if length > most => {
+            Err(Failure::new(Cause::BodyTooLarge, format!("its {length} bytes are more than `body_bytes` ({most})")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The request hooks.
+fn pass(route: &Route, ongoing: &mut Ongoing) -> Passage {
+    if route.chain.uses().is_empty() {
+        return Passage { entered: 0, outcome: Outcome::Forward };
+    }
+    let begun = Instant::now();
+    let passage = route.chain.on_request(ongoing.client.worker.id, &mut ongoing.exchange);
+    ongoing.journal.plugins += begun.elapsed();
+    passage
+}
+
+/// The request's body, within its bounds; `None` if it has none.
+fn upload(route: &Route, client: &Client, body: Incoming) -> Option<Rc<Upload>> {
+    let limits = &client.edge.limits;
+    let retries = &route.service.retries;
+    let bounds = Bounds {
+        idle: limits.body_idle_timeout,
+        total: limits.body_timeout,
+        bytes: route.body_bytes.or(limits.body_bytes),
+        kept: if retries.count > 0 { retries.buffer } else { 0 },
+    };
+    Upload::new(body, bounds)
+}
+
+/// The upstream's answer, or ours for it. An answer that switches protocols comes with the tunnel that follows it.
+async fn forward(found: &Found, ongoing: &mut Ongoing, upgrade: Option<Upgrade>) -> (Source, Option<Tunnel>) {
+    let service = &found.route.service;
+    let begun = Instant::now();
+    let sent = upstream::send(found, ongoing, upgrade.as_ref()).await;
+    ongoing.journal.upstream = Some(begun.elapsed());
+    let response = match sent {
+        Ok(response) => response,
+        Err(failure) => return (reply_failure(ongoing, failure), None),
+    };
+    ongoing.journal.upstream_status = Some(response.status().as_u16());
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return match tunnel::switch(upgrade, response, service.timeouts.tunnel) {
+            Ok((head, tunnel)) => {
+                ongoing.exchange.response = Some(head);
+                (Source::Empty, Some(tunnel))
+            }
+            Err(failure) => (reply_failure(ongoing, failure), None),
+        };
+    }
+    let (mut head, body) = response.into_parts();
+    hop_by_hop::strip_response(&mut head.headers);
+    ongoing.exchange.response = Some(ResponseHead { status: head.status, headers: head.headers });
+    (Source::Upstream(body), None)
 }
 
 /// Make `reply` the answer.
-fn reply(exchange: &mut Exchange, reply: impl FnOnce(&Exchange) -> Reply) -> ResponseBody {
-    let Reply { head, body } = reply(exchange);
-    exchange.response = Some(head);
-    body.into()
+fn reply(ongoing: &mut Ongoing, reply: Reply) -> Source {
+    ongoing.exchange.response = Some(reply.head);
+    reply.body.into()
+}
+
+/// Make what the table says of `failure` the answer.
+fn reply_failure(ongoing: &mut Ongoing, failure: Failure) -> Source {
+    let name_cause = ongoing.client.edge.error_header;
+    let told = match ongoing.exchange.route.as_ref().map(|route| route.schemes) {
+        Some(Schemes::HttpsOnly(status)) if failure.cause == Cause::HttpsRequired => {
+            answer::https_required(&ongoing.exchange, &failure, status, name_cause)
+        }
+        _ => answer::failure(&ongoing.exchange, &failure, name_cause),
+    };
+    ongoing.fail(failure);
+    reply(ongoing, told)
 }
 
 /// Run the response hooks of the `entered` uses, and answer.
 fn finish(
-    worker: &Worker,
     chain: &Chain,
     entered: usize,
-    mut exchange: Box<Exchange>,
-    mut body: ResponseBody,
+    mut ongoing: Box<Ongoing>,
+    mut source: Source,
+    tunnel: Option<Tunnel>,
 ) -> Response<ResponseBody> {
-    chain.on_response(worker.id, entered, &mut exchange, &mut body, |exchange, failure| {
-        answer::failure(exchange, &failure)
-    });
-    let id = exchange.id;
-    let (status, mut headers) = match exchange.response {
+    if entered > 0 {
+        let begun = Instant::now();
+        let Ongoing { exchange, journal, client } = &mut *ongoing;
+        chain.on_response(client.worker.id, entered, exchange, &mut source, |exchange, failure| {
+            let told = answer::failure(exchange, &failure, client.edge.error_header);
+            journal.failure.get_or_insert(failure);
+            told
+        });
+        journal.plugins += begun.elapsed();
+    }
+    let (status, mut headers) = match ongoing.exchange.response.take() {
         Some(head) => (head.status, head.headers),
         // Every path here has set one; an empty 500 is still an answer.
-        None => (http::StatusCode::INTERNAL_SERVER_ERROR, http::HeaderMap::new()),
+        None => (StatusCode::INTERNAL_SERVER_ERROR, http::HeaderMap::new()),
     };
-    headers.insert(answer::REQUEST_ID, id.to_header());
+    ongoing.journal.status = status.as_u16();
+    ongoing.journal.answered = ongoing.journal.begun.elapsed();
+    stamp(&mut headers, &ongoing);
+    let body = match tunnel {
+        // A plugin may have answered in its place.
+        Some(tunnel) if status == StatusCode::SWITCHING_PROTOCOLS => {
+            let worker = Rc::clone(&ongoing.client.worker);
+            ongoing.answered();
+            // Ends with either side, after its idle limit, or with the drain, which waits for it.
+            worker.connections.spawn_local(tunnel.run(ongoing));
+            ResponseBody::empty()
+        }
+        _ => ResponseBody::new(source, ongoing),
+    };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// What every answer says of its way, in milliseconds (Kong: X-Kong-Upstream-Latency, -Proxy-Latency and, on its own
+/// answers, -Response-Latency).
+fn stamp(headers: &mut http::HeaderMap, ongoing: &Ongoing) {
+    let journal = &ongoing.journal;
+    let total = journal.answered;
+    headers.insert(answer::REQUEST_ID, ongoing.exchange.id.to_header());
+    let whole = |time: std::time::Duration| HeaderValue::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    match (journal.upstream, journal.upstream_status) {
+        (Some(upstream), Some(_)) => {
+            headers.insert(answer::UPSTREAM_LATENCY, whole(upstream));
+            headers.insert(answer::PROXY_LATENCY, whole(total.saturating_sub(upstream)));
+            headers.append(http::header::VIA, forward::VIA);
+        }
+        _ => {
+            headers.insert(answer::RESPONSE_LATENCY, whole(total));
+        }
+    }
+    let misread = journal.failure.as_ref().is_some_and(|failure| failure.cause.ends_connection());
+    if misread && journal.version != Version::HTTP_2 {
+        // Where the next request begins is anybody's guess.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
 }

@@ -1,74 +1,74 @@
 //! What an upstream gets to see: the request, rewritten for its next hop.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use http::{Request, Uri, Version};
 use hyper::body::Body;
 
-use super::answer;
 use super::body::RequestBody;
-use super::path;
+use super::exchange::Found;
+use super::intake::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PATH, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PROTO};
+use super::ongoing::Ongoing;
+use super::tunnel::Upgrade;
+use super::{answer, path};
 use crate::error::{Cause, Failure};
-use crate::host::exchange::Exchange;
 use crate::identity::Credential;
-use crate::snapshot::Route;
+use crate::snapshot::Service;
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
-const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
 const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
 const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
 const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
-/// All that an upstream may believe about who sent a request, under Kong's names.
-const IDENTITY: [HeaderName; 6] = [
-    CONSUMER_USERNAME,
-    CONSUMER_CUSTOM_ID,
-    CONSUMER_GROUPS,
-    CREDENTIAL_IDENTIFIER,
-    HeaderName::from_static("x-consumer-id"),
-    HeaderName::from_static("x-anonymous-consumer"),
-];
-const VIA: HeaderValue = HeaderValue::from_static("1.1 tidegate");
+pub(super) const VIA: HeaderValue = HeaderValue::from_static("1.1 tidegate");
 
-/// Take away what only the gateway may say, before a plugin or an upstream could believe it.
-pub(super) fn strip_what_only_we_say(headers: &mut HeaderMap) {
-    for name in IDENTITY {
-        headers.remove(name);
-    }
-    headers.remove(answer::REQUEST_ID);
-}
-
-/// The request for the upstream of `route`. Takes the body and leaves the head's values behind for response hooks,
-/// which may read the request.
+/// The request for a connection that speaks `version`. Leaves the head's values behind for another attempt, and for
+/// response hooks, which may read the request.
 pub(super) fn request(
-    route: &Route,
-    prefix_length: usize,
-    exchange: &Exchange,
-    body: RequestBody,
+    found: &Found,
+    ongoing: &Ongoing,
+    upgrade: Option<&Upgrade>,
+    version: Version,
 ) -> Result<Request<RequestBody>, Failure> {
-    let target = target(route, prefix_length, &exchange.request.target)
-        .map_err(|error| Failure::new(Cause::RequestInvalid, format!("its path cannot be forwarded: {error}")))?;
-    let mut headers = headers(route, prefix_length, exchange);
-    if !body.is_end_stream() && body.size_hint().exact().is_none() {
-        // hyper would take a GET of unknown length for one without a body.
-        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
+    let unsendable = |error: String| Failure::new(Cause::RequestInvalid, format!("it cannot be forwarded: {error}"));
+    let service = &found.route.service;
+    let target = target(found, &ongoing.exchange.request.target).map_err(unsendable)?;
+    let mut headers = headers(found, ongoing);
+    let body = ongoing.journal.upload.as_ref().map_or_else(RequestBody::empty, |upload| upload.body());
+    let uri = if version == Version::HTTP_2 {
+        absolute(service, &mut headers, target).map_err(unsendable)?
+    } else {
+        if !body.is_end_stream() && body.size_hint().exact().is_none() {
+            // hyper would take a GET of unknown length for one without a body.
+            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if let Some(upgrade) = upgrade {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, upgrade.protocol().clone());
+        }
+        Uri::from(target)
+    };
     let mut request = Request::new(body);
-    *request.method_mut() = exchange.request.method.clone();
-    *request.version_mut() = Version::HTTP_11;
-    *request.uri_mut() = Uri::from(target);
+    *request.method_mut() = ongoing.exchange.request.method.clone();
+    *request.version_mut() = version;
+    *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     Ok(request)
 }
 
-/// The service's path, then the request's, without the matched prefix if the route strips it.
-fn target(route: &Route, prefix_length: usize, target: &PathAndQuery) -> Result<PathAndQuery, String> {
-    let stripped = if route.strip_path { prefix_length } else { 0 };
+/// HTTP/2 has the host in the target (RFC 9113, section 8.3.1).
+fn absolute(service: &Service, headers: &mut HeaderMap, target: PathAndQuery) -> Result<Uri, String> {
+    let host = headers.remove(header::HOST).unwrap_or_else(|| service.host.clone());
+    let authority = Authority::try_from(host.as_bytes()).map_err(|error| error.to_string())?;
+    let scheme = if service.transport.is_tls() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
+    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build();
+    uri.map_err(|error| error.to_string())
+}
+
+/// The service's path, then the request's, without the matched part if the route strips it.
+fn target(found: &Found, target: &PathAndQuery) -> Result<PathAndQuery, String> {
+    let route = &found.route;
+    let stripped = if route.strip_path { found.prefix_length } else { 0 };
     let base = &route.service.path;
     if stripped == 0 && base.is_empty() {
         return Ok(target.clone());
@@ -83,30 +83,39 @@ fn target(route: &Route, prefix_length: usize, target: &PathAndQuery) -> Result<
     path::join(&format!("{base}{rest}"), target.query())
 }
 
-fn headers(route: &Route, prefix_length: usize, exchange: &Exchange) -> HeaderMap {
+fn headers(found: &Found, ongoing: &Ongoing) -> HeaderMap {
+    let (exchange, client, route) = (&ongoing.exchange, &ongoing.client, &found.route);
     let mut headers = exchange.request.headers.clone();
 
-    for name in [FORWARDED_HOST, FORWARDED_PREFIX] {
-        headers.remove(name);
-    }
     let host = headers.remove(header::HOST);
+    // What is still there under these names came from a trusted proxy, which is nearer to the client.
     if let Some(host) = &host {
-        headers.insert(FORWARDED_HOST, host.clone());
+        headers.entry(FORWARDED_HOST).or_insert_with(|| host.clone());
     }
     let host = if route.preserve_host { host } else { None };
     headers.insert(header::HOST, host.unwrap_or_else(|| route.service.host.clone()));
 
-    let client = text(&exchange.client.ip().to_string());
-    let before = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
-    headers.insert(FORWARDED_FOR, list(before.chain([client.as_bytes()])));
-    headers.insert(REAL_IP, client);
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
-    headers.insert(FORWARDED_PORT, HeaderValue::from(exchange.listener.port()));
+    let peer = text(&client.address.ip().to_string());
+    let forwarded_for = match headers.remove(FORWARDED_FOR) {
+        None => peer.clone(),
+        Some(first) => {
+            let all = exchange.request.headers.get_all(FORWARDED_FOR).iter().skip(1).map(HeaderValue::as_bytes);
+            list([first.as_bytes()].into_iter().chain(all).chain([peer.as_bytes()]))
+        }
+    };
+    headers.insert(FORWARDED_FOR, forwarded_for);
+    let real = if exchange.client == client.address { peer } else { text(&exchange.client.ip().to_string()) };
+    headers.insert(REAL_IP, real);
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(exchange.scheme.name()));
+    headers.entry(FORWARDED_PORT).or_insert_with(|| HeaderValue::from(client.local.port()));
     let path = exchange.request.target.path();
-    headers.insert(FORWARDED_PATH, text(path));
-    if route.strip_path && prefix_length > 1 {
-        headers.insert(FORWARDED_PREFIX, text(path.get(..prefix_length).unwrap_or_default()));
+    headers.entry(FORWARDED_PATH).or_insert_with(|| text(path));
+    if route.strip_path && found.prefix_length > 1 {
+        let prefix = text(path.get(..found.prefix_length).unwrap_or_default());
+        headers.entry(FORWARDED_PREFIX).or_insert(prefix);
     }
+    // Answered by hyper, as soon as somebody wants the body.
+    headers.remove(header::EXPECT);
     headers.append(header::VIA, VIA);
     headers.insert(answer::REQUEST_ID, exchange.id.to_header());
     if let Some(credential) = &exchange.credential {

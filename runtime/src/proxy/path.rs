@@ -30,7 +30,7 @@ pub(super) fn join(path: &str, query: Option<&str>) -> Result<PathAndQuery, Stri
 }
 
 /// `path` in its normal form, as Kong has it: percent-encodings of unreserved characters decoded, the others in upper
-/// case, what is beyond ASCII encoded (RFC 3986, section 6.2.2), slashes in a row made one, dot segments removed
+/// case, what no path may have encoded (RFC 3986, section 6.2.2), slashes in a row made one, dot segments removed
 /// (section 5.2.4). Borrowed if it is in that form already.
 ///
 /// # Errors
@@ -64,8 +64,13 @@ pub(crate) fn normalise(path: &str) -> Result<Cow<'_, str>, String> {
 
 /// Nearly no path does, so this is all that most requests pay.
 fn needs_work(path: &[u8]) -> bool {
-    path.iter().any(|byte| *byte == b'%' || !byte.is_ascii())
+    path.iter().any(|byte| *byte == b'%' || !may_stand(*byte))
         || path.windows(2).any(|pair| pair == b"//" || pair == b"/.")
+}
+
+/// What can stand in a path as it is (RFC 3986, section 3.3). Parsers let more pass, and some take "\\" for "/".
+fn may_stand(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte)
 }
 
 /// One way to write each byte: `%41` is `A`, `%2f` is `%2F`; what is reserved stays encoded, for it means something
@@ -74,7 +79,7 @@ fn recode(path: &str) -> Result<String, String> {
     let mut recoded = String::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
-        if byte.is_ascii() && byte != b'%' {
+        if may_stand(byte) {
             recoded.push(char::from(byte));
             continue;
         }

@@ -1,130 +1,99 @@
-//! One request to an upstream: target, connection, response head.
+//! One request to an upstream: a target, a connection, the response's head; and another target if that fails, as far as
+//! that cannot do harm.
 
-use std::error::Error;
-use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use tokio::time::{Instant, timeout_at};
+use http::{Method, Response};
+use tokio::time::{Instant, timeout};
 
-use super::body::{BodyError, Progress, RequestBody, ResponseBody, Step, UpstreamBody};
-use super::connector::connect;
-use super::pool::{Connection, Lease, Pool};
-use crate::config::values::Authority;
+use super::attempt::{Failed, Sent, attempt};
+use super::body::UpstreamBody;
+use super::exchange::Found;
+use super::ongoing::Ongoing;
+use super::tunnel::Upgrade;
+use crate::balance::{Nothing, Pick};
 use crate::error::{Cause, Failure};
 use crate::snapshot::Service;
 
-/// Send `request` to a target of `service` and wait for the response's head.
+/// Send the request to a target of its service and wait for the response's head.
 pub(super) async fn send(
-    service: &Service,
-    pool: &Rc<Pool>,
-    mut request: Request<RequestBody>,
-) -> Result<Response<ResponseBody>, Failure> {
-    let none = || Failure::new(Cause::UpstreamNoTarget, format!("no target of {} has any weight", service.name));
-    let target = service.balancer.pick().ok_or_else(none)?;
+    found: &Found,
+    ongoing: &mut Ongoing,
+    upgrade: Option<&Upgrade>,
+) -> Result<Response<UpstreamBody>, Failure> {
+    let service = &found.route.service;
+    let worker = Rc::clone(&ongoing.client.worker);
+    service.upstream.asked(worker.id);
+    let hash = service.upstream.hash(&ongoing.exchange);
+    let mut tried = Vec::new();
     loop {
-        let (connection, age) = match pool.take(target) {
-            Some(connection) => (connection, Age::Reused),
-            None => (connect(target, service.timeouts.connect).await?, Age::Fresh),
-        };
-        match attempt(service, connection, age, target, pool, request).await {
+        let pick = pick(service, hash, &tried, &mut ongoing.journal.dns).await?;
+        let failed = match attempt(found, ongoing, upgrade, &pick).await {
             Ok(response) => return Ok(response),
-            // A pooled connection that died before it took the request: nothing was sent, so nothing is sent twice.
-            // Each turn takes one out of the pool, and the pool is bounded.
-            Err(Attempt::NotSent(unsent)) => request = *unsent,
-            Err(Attempt::Failed(failure)) => return Err(failure),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Age {
-    Fresh,
-    Reused,
-}
-
-enum Attempt {
-    NotSent(Box<Request<RequestBody>>),
-    Failed(Failure),
-}
-
-async fn attempt(
-    service: &Service,
-    mut connection: Connection,
-    age: Age,
-    target: &Arc<Authority>,
-    pool: &Rc<Pool>,
-    request: Request<RequestBody>,
-) -> Result<Response<ResponseBody>, Attempt> {
-    let limit = service.timeouts.response;
-    let progress = request.body().progress();
-    progress.restart();
-    let Some(answered) = in_turn(&progress, limit, connection.sender().try_send_request(request)).await else {
-        let detail = format!("{target}: no response head within {limit:?}");
-        return Err(Attempt::Failed(Failure::new(Cause::UpstreamResponseTimeout, detail)));
-    };
-    match answered {
-        Ok(response) if !(200..600).contains(&response.status().as_u16()) => {
-            let detail = format!("{target}: {} is no answer to this request", response.status());
-            Err(Attempt::Failed(Failure::new(Cause::UpstreamProtocolError, detail)))
-        }
-        Ok(response) => {
-            let lease = Lease::new(connection, Arc::clone(target), Rc::clone(pool));
-            let idle = service.timeouts.idle;
-            Ok(response.map(|incoming| ResponseBody::Upstream(UpstreamBody::new(incoming, idle, lease))))
-        }
-        Err(mut error) => match (error.take_message(), age) {
-            (Some(request), Age::Reused) => Err(Attempt::NotSent(Box::new(request))),
-            _ => Err(Attempt::Failed(failure(&error.into_error(), target, age))),
-        },
-    }
-}
-
-/// Wait for `answer` until it has been the upstream's turn for `limit`: a slow upload is no late answer.
-async fn in_turn<T>(progress: &Progress, limit: Duration, answer: impl Future<Output = T>) -> Option<T> {
-    let mut answer = pin!(answer);
-    loop {
-        let deadline = match progress.step() {
-            Step::Upstream(since) => since + limit,
-            Step::Client => Instant::now() + limit,
+            Err(failed) => failed,
         };
-        if let Ok(answer) = timeout_at(deadline, &mut answer).await {
-            return Some(answer);
-        }
-        if matches!(progress.step(), Step::Upstream(since) if since + limit <= Instant::now()) {
-            return None;
+        tried.push(pick.endpoint().id);
+        let again = tried.len() <= service.retries.count as usize
+            && may_repeat(&failed, ongoing, upgrade)
+            && service.upstream.may_retry(worker.id);
+        if !again {
+            let failure = failed.failure;
+            return Err(if worker.cut.is_cancelled() { draining(&failure) } else { failure });
         }
     }
 }
 
-fn failure(error: &hyper::Error, target: &Authority, age: Age) -> Failure {
-    let source = error.source();
-    if let Some(body) = source.and_then(|source| source.downcast_ref::<BodyError>()) {
-        return Failure::new(blame(body), format!("the request's body broke off: {body}"));
-    }
-    let cause = if error.is_parse_too_large() {
-        Cause::UpstreamHeadersTooLarge
-    } else if error.is_parse() {
-        Cause::UpstreamProtocolError
-    } else {
-        // Closed in order or reset: what was asked for did not come.
-        Cause::UpstreamClosedBeforeResponse
+/// Who gets the request. While names are being resolved for the first time, that is waited for.
+async fn pick(
+    service: &Service,
+    hash: Option<u64>,
+    tried: &[u32],
+    waited: &mut Option<Duration>,
+) -> Result<Pick, Failure> {
+    let balancer = &service.upstream.balancer;
+    let nothing = match balancer.pick(hash, tried) {
+        Ok(pick) => return Ok(pick),
+        Err(Nothing::Pending) => {
+            let begun = Instant::now();
+            // Its outcome is asked for either way.
+            drop(timeout(service.timeouts.connect, balancer.settled()).await);
+            *waited = Some(begun.elapsed());
+            match balancer.pick(hash, tried) {
+                Ok(pick) => return Ok(pick),
+                Err(nothing) => nothing,
+            }
+        }
+        Err(nothing) => nothing,
     };
-    let connection = match age {
-        Age::Fresh => "a fresh connection",
-        Age::Reused => "a reused connection",
+    let cause = match &nothing {
+        Nothing::NoTarget => Cause::UpstreamNoTarget,
+        Nothing::AllUnhealthy { .. } => Cause::UpstreamAllUnhealthy,
+        Nothing::Unresolved(_) | Nothing::Pending => Cause::UpstreamDnsFailed,
     };
-    let source = source.map(|source| format!(": {source}")).unwrap_or_default();
-    Failure::new(cause, format!("{target}, {connection}: {error}{source}"))
+    Err(Failure::new(cause, format!("{}: {nothing}", balancer.name)))
 }
 
-/// A body that broke off is its client's doing, one way or another.
-fn blame(error: &BodyError) -> Cause {
-    match error {
-        BodyError::Idle(_) => Cause::RequestTimeout,
-        BodyError::Peer(error) if error.is_incomplete_message() || error.is_closed() => Cause::ClientClosed,
-        BodyError::Peer(_) => Cause::RequestInvalid,
+/// Kong's rules: after errors, timeouts and resets, never after an answer; what is not idempotent only if nothing of it
+/// was sent (RFC 9110, section 9.2.2).
+fn may_repeat(failed: &Failed, ongoing: &Ongoing, upgrade: Option<&Upgrade>) -> bool {
+    if !failed.failure.cause.is_upstreams() {
+        return false;
     }
+    match failed.sent {
+        Sent::Nothing => ongoing.journal.upload.as_ref().is_none_or(|upload| upload.is_replayable()),
+        Sent::Something => upgrade.is_none() && is_repeatable(ongoing),
+    }
+}
+
+/// Whether sending the request twice comes to the same as sending it once.
+pub(super) fn is_repeatable(ongoing: &Ongoing) -> bool {
+    let method = &ongoing.exchange.request.method;
+    let idempotent =
+        [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE, Method::TRACE].contains(method);
+    idempotent && ongoing.journal.upload.as_ref().is_none_or(|upload| upload.is_replayable())
+}
+
+fn draining(failure: &Failure) -> Failure {
+    Failure::new(Cause::GatewayDraining, format!("the drain's time was over: {failure}"))
 }

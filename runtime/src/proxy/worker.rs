@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,10 +13,12 @@ use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::LocalSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::accept::accept;
+use super::accept::{Acceptor, accept};
+use super::observer::Observer;
 use super::pool::Pool;
 use crate::limits;
 use crate::snapshot::Snapshot;
@@ -27,9 +30,12 @@ pub type Live = Arc<ArcSwap<Snapshot>>;
 pub(super) struct Worker {
     pub(super) id: usize,
     pub(super) pool: Rc<Pool>,
+    pub(super) observer: Observer,
     /// One for each connection it may serve.
     pub(super) permits: Arc<Semaphore>,
     pub(super) connections: TaskTracker,
+    /// The drain's time is over: connections to upstreams end.
+    pub(super) cut: CancellationToken,
     live: RefCell<Cache<Live, Arc<Snapshot>>>,
     drain: CancellationToken,
 }
@@ -46,10 +52,39 @@ impl Worker {
     }
 }
 
+/// Has hyper's own tasks run on the worker they belong to.
+#[derive(Clone, Copy)]
+pub(super) struct LocalExecutor;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, task: F) {
+        // Each ends with its connection.
+        tokio::task::spawn_local(task);
+    }
+}
+
+/// A listening socket on its way to a worker.
+pub enum Listening {
+    /// Of its own, on an address that all workers share.
+    Tcp(std::net::TcpListener),
+    /// The same for all workers.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Listening {
+    /// Where it listens; `None` if it has no address.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 /// What a worker is told.
 pub enum Order {
     /// Accept on this listener.
-    Listen(ListenerId, std::net::TcpListener),
+    Listen(ListenerId, Listening),
     /// Close it; connections go on.
     Close(ListenerId),
     /// There is a new generation: let go of the old one, though no request asks for either.
@@ -70,14 +105,14 @@ impl Handle {
     ///
     /// # Errors
     /// The system has no thread, or no event loop, left.
-    pub fn start(id: usize, live: &Live, drain: &CancellationToken) -> io::Result<Self> {
+    pub fn start(id: usize, live: &Live, drain: &CancellationToken, observer: Observer) -> io::Result<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (live, drain) = (Arc::clone(live), drain.clone());
         let thread = std::thread::Builder::new()
             .name(format!("worker-{id}"))
             .stack_size(limits::WORKER_STACK_BYTES)
-            .spawn(move || LocalSet::new().block_on(&runtime, run(id, live, drain, inbox)))?;
+            .spawn(move || LocalSet::new().block_on(&runtime, run(id, live, drain, observer, inbox)))?;
         Ok(Self { orders, thread })
     }
 
@@ -96,42 +131,72 @@ impl Handle {
     }
 }
 
-async fn run(id: usize, live: Live, drain: CancellationToken, mut orders: mpsc::UnboundedReceiver<Order>) {
+async fn run(
+    id: usize,
+    live: Live,
+    drain: CancellationToken,
+    observer: Observer,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) {
+    let limits = live.load().edge.limits;
     let worker = Rc::new(Worker {
         id,
         pool: Rc::default(),
-        permits: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_WORKER)),
+        observer,
+        permits: Arc::new(Semaphore::new(limits.connections_per_worker)),
         connections: TaskTracker::new(),
+        cut: CancellationToken::new(),
         live: RefCell::new(Cache::new(live)),
         drain: drain.clone(),
     });
     let mut listeners = HashMap::new();
     let mut sweep = tokio::time::interval(limits::IDLE_SWEEP);
+    let mut flush = tokio::time::interval(limits::ACCESS_LOG_INTERVAL);
     loop {
         // Orders stay in their channel and ticks are made up for, whichever branch comes first.
         tokio::select! {
             Some(order) = orders.recv() => obey(order, &worker, &mut listeners),
-            _ = sweep.tick() => worker.pool.sweep(),
+            _ = sweep.tick() => worker.sweep(),
+            _ = flush.tick() => worker.observer.flush(),
             () = drain.cancelled() => break,
         }
     }
     for (_, closed) in listeners {
         closed.cancel();
     }
-    worker.connections.close();
-    if tokio::time::timeout(limits::DRAIN_TIME, worker.connections.wait()).await.is_err() {
-        let cut = worker.connections.len();
-        tracing::warn!(worker = id, connections = cut, "not drained in time: the rest is cut off");
+    worker.drain().await;
+}
+
+impl Worker {
+    fn sweep(&self) {
+        self.pool.sweep();
+        self.observer.pool_idle(self.pool.idle());
+    }
+
+    /// Wait for the requests in flight; those that take too long are told so.
+    async fn drain(&self) {
+        self.connections.close();
+        let limit = self.snapshot().edge.limits.drain_timeout;
+        if timeout(limit, self.connections.wait()).await.is_ok() {
+            return;
+        }
+        tracing::warn!(
+            worker = self.id,
+            connections = self.connections.len(),
+            "not drained in time: the rest is cut off"
+        );
+        self.cut.cancel();
+        drop(timeout(limits::DRAIN_GRACE, self.connections.wait()).await);
     }
 }
 
 fn obey(order: Order, worker: &Rc<Worker>, listeners: &mut HashMap<ListenerId, CancellationToken>) {
     match order {
-        Order::Listen(id, listener) => match tokio::net::TcpListener::from_std(listener) {
+        Order::Listen(id, listener) => match Acceptor::new(listener) {
             Ok(listener) => {
                 let closed = CancellationToken::new();
                 // Ends with its token, at the latest when the worker drains, which waits for it.
-                worker.connections.spawn_local(accept(Rc::clone(worker), listener, closed.clone()));
+                worker.connections.spawn_local(accept(Rc::clone(worker), id, listener, closed.clone()));
                 listeners.insert(id, closed);
             }
             Err(error) => tracing::error!(%error, "a listener could not be taken over"),

@@ -15,8 +15,7 @@ impl Host for State {
     }
 
     fn scheme(&mut self) -> wasmtime::Result<String> {
-        // Listeners speak plain HTTP.
-        self.request().map(|_| "http".to_owned())
+        Ok(self.exchange()?.scheme.name().to_owned())
     }
 
     fn host(&mut self) -> wasmtime::Result<String> {
@@ -30,6 +29,10 @@ impl Host for State {
 
     fn query(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(self.request()?.target.query().map(str::to_owned))
+    }
+
+    fn capture(&mut self, name: String) -> wasmtime::Result<Option<String>> {
+        Ok(self.exchange()?.captures.named(&name).map(str::to_owned))
     }
 
     fn header(&mut self, name: String) -> wasmtime::Result<Option<Vec<u8>>> {

@@ -1,0 +1,207 @@
+//! A scrape: the workers' numbers are added up and written in the text format by `prometheus-client`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::registry::Registry;
+
+use super::shard::{BOUNDS, EXCHANGE_BOUNDS, GATEWAY_BOUNDS, Shard, Sum, Times};
+use super::{Extra, Health, OTHER, RouteMetrics, TargetState, WorkerMetrics};
+
+/// A code, a service, how many.
+pub(super) type FailureCount = (&'static str, Arc<str>, u64);
+
+/// Picks one direction's bytes.
+type Bytes = fn(&Shard) -> &AtomicU64;
+
+/// What is read.
+#[derive(Debug)]
+pub(super) struct Scrape {
+    pub(super) routes: Vec<Arc<RouteMetrics>>,
+    pub(super) workers: Vec<Arc<WorkerMetrics>>,
+    pub(super) failures: Vec<FailureCount>,
+    pub(super) extra: Extra,
+}
+
+/// All of it as text.
+pub(super) fn render(scrape: Scrape) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(scrape));
+    let mut page = String::new();
+    // A String takes everything, so there is nothing that could fail.
+    let _ = text::encode(&mut page, &registry);
+    page
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.of_routes(&mut encoder)?;
+        self.of_failures(&mut encoder)?;
+        self.of_workers(&mut encoder)?;
+        self.of_targets(&mut encoder)?;
+        self.of_gateway(&mut encoder)
+    }
+}
+
+impl Scrape {
+    fn of_routes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        const REQUESTS: &str = "Exchanges by the status that the client was answered.";
+        let mut family = describe(encoder, "tidegate_requests", REQUESTS, MetricType::Counter)?;
+        for route in &self.routes {
+            for (code, count) in route.codes() {
+                let code = if code == 0 { OTHER.to_owned() } else { code.to_string() };
+                let labels = [("route", &*route.route), ("service", &*route.service), ("code", &code)];
+                counter(&mut family, &labels, count)?;
+            }
+        }
+        let name = "tidegate_request_duration_seconds";
+        self.histogram(encoder, name, "Whole exchanges.", &EXCHANGE_BOUNDS, |shard| &shard.total)?;
+        let (name, help) = ("tidegate_upstream_duration_seconds", "Until the head of the upstream's response.");
+        self.histogram(encoder, name, help, &EXCHANGE_BOUNDS, |shard| &shard.upstream)?;
+        let (name, help) = ("tidegate_gateway_duration_seconds", "What the gateway and its plugins added.");
+        self.histogram(encoder, name, help, &GATEWAY_BOUNDS, |shard| &shard.gateway)?;
+
+        let help = "Bytes of bodies, in from clients and out to them.";
+        let mut family = describe(encoder, "tidegate_bytes", help, MetricType::Counter)?;
+        for route in self.routes.iter().filter(|route| route.shards().next().is_some()) {
+            let directions: [(_, Bytes); 2] = [("in", |shard| &shard.bytes_in), ("out", |shard| &shard.bytes_out)];
+            for (direction, bytes) in directions {
+                let sum = route.shards().map(|shard| bytes(shard).load(Ordering::Relaxed)).sum();
+                let labels = [("direction", direction), ("route", &*route.route), ("service", &*route.service)];
+                counter(&mut family, &labels, sum)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn histogram(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &'static str,
+        help: &'static str,
+        bounds: &[u64; BOUNDS],
+        of: fn(&Shard) -> &Times,
+    ) -> fmt::Result {
+        let mut family = describe(encoder, name, help, MetricType::Histogram)?;
+        let seconds = bounds.iter().map(|nanoseconds| *nanoseconds as f64 / 1e9).chain([f64::INFINITY]);
+        let mut buckets: Vec<(f64, u64)> = seconds.map(|bound| (bound, 0)).collect();
+        for route in &self.routes {
+            let mut sum = Sum::default();
+            route.shards().for_each(|shard| of(shard).add_to(&mut sum));
+            let count = sum.buckets.iter().sum();
+            if count == 0 {
+                continue;
+            }
+            for (bucket, sum) in buckets.iter_mut().zip(sum.buckets) {
+                bucket.1 = sum;
+            }
+            let labels = [("route", &*route.route), ("service", &*route.service)];
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum.seconds, count, &buckets, None)?;
+        }
+        Ok(())
+    }
+
+    fn of_failures(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Exchanges that the gateway could not complete, by cause.";
+        let mut family = describe(encoder, "tidegate_failures", help, MetricType::Counter)?;
+        for (code, service, count) in &self.failures {
+            counter(&mut family, &[("code", *code), ("service", &**service)], *count)?;
+        }
+        Ok(())
+    }
+
+    fn of_workers(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let sum = |of: fn(&WorkerMetrics) -> &AtomicU64| -> u64 {
+            self.workers.iter().map(|worker| of(worker).load(Ordering::Relaxed)).sum()
+        };
+        let help = "Client connections: all that are open, and exchanges that are under way on them.";
+        let mut family = describe(encoder, "tidegate_connections", help, MetricType::Gauge)?;
+        gauge(&mut family, &[("state", "open")], sum(|worker| &worker.connections_open))?;
+        gauge(&mut family, &[("state", "active")], sum(|worker| &worker.exchanges))?;
+        // Not plain `tidegate_connections_total`: OpenMetrics would take that for the gauge's own family.
+        let (name, help) = ("tidegate_connections_accepted", "Client connections since the start.");
+        let mut family = describe(encoder, name, help, MetricType::Counter)?;
+        family.encode_counter::<NoLabelSet, u64, u64>(&sum(|worker| &worker.connections), None)?;
+        let help = "Connections to upstreams that were put to use.";
+        let mut family = describe(encoder, "tidegate_upstream_connections", help, MetricType::Counter)?;
+        counter(&mut family, &[("reused", "false")], sum(|worker| &worker.upstream_fresh))?;
+        counter(&mut family, &[("reused", "true")], sum(|worker| &worker.upstream_reused))?;
+        let help = "Connections to upstreams that wait for a request.";
+        let mut family = describe(encoder, "tidegate_pool_idle", help, MetricType::Gauge)?;
+        family.encode_gauge(&sum(|worker| &worker.pool_idle))
+    }
+
+    fn of_targets(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "1 for a target that gets requests, 0 for one that does not.";
+        self.per_target(encoder, "tidegate_upstream_healthy", help, |target| match target.health {
+            Health::Healthy => 1,
+            Health::Unhealthy => 0,
+        })?;
+        let help = "Requests that a target is at work on.";
+        self.per_target(encoder, "tidegate_upstream_in_flight", help, |target| target.in_flight)
+    }
+
+    fn per_target(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &'static str,
+        help: &'static str,
+        of: fn(&TargetState) -> u64,
+    ) -> fmt::Result {
+        let mut family = describe(encoder, name, help, MetricType::Gauge)?;
+        for target in &self.extra.targets {
+            let labels = [("upstream", &*target.upstream), ("target", &*target.target), ("address", &*target.address)];
+            gauge(&mut family, &labels, of(target))?;
+        }
+        Ok(())
+    }
+
+    fn of_gateway(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Lines of the access log that were lost.";
+        let mut family = describe(encoder, "tidegate_access_log_dropped", help, MetricType::Counter)?;
+        family.encode_counter::<NoLabelSet, u64, u64>(&self.extra.access_log_dropped, None)?;
+        let help = "The configuration that is live: 1 at the start, one more with each change.";
+        describe(encoder, "tidegate_generation", help, MetricType::Gauge)?.encode_gauge(&self.extra.generation)?;
+        let mut family = describe(encoder, "tidegate_build", "The gateway's version.", MetricType::Info)?;
+        family.encode_info(&[("version", self.extra.version)])
+    }
+}
+
+impl RouteMetrics {
+    fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.iter().filter_map(|shard| shard.get().map(|shard| &**shard))
+    }
+
+    /// Each status that was answered, and how often; 0 for all that have no place of their own.
+    fn codes(&self) -> BTreeMap<u16, u64> {
+        let mut codes = BTreeMap::new();
+        for (code, count) in self.shards().flat_map(|shard| shard.codes.each()) {
+            *codes.entry(code).or_default() += count;
+        }
+        codes
+    }
+}
+
+fn describe<'e>(
+    encoder: &'e mut DescriptorEncoder<'_>,
+    name: &'static str,
+    help: &'static str,
+    kind: MetricType,
+) -> Result<MetricEncoder<'e>, fmt::Error> {
+    encoder.encode_descriptor(name, help, None, kind)
+}
+
+fn counter(family: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, count: u64) -> fmt::Result {
+    const NONE: Option<&Exemplar<NoLabelSet, u64>> = None;
+    family.encode_family(labels)?.encode_counter(&count, NONE)
+}
+
+fn gauge(family: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, value: u64) -> fmt::Result {
+    family.encode_family(labels)?.encode_gauge(&value)
+}

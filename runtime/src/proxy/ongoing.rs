@@ -1,0 +1,144 @@
+//! An exchange that has begun and is not over. Whatever ends it - its last byte, a failure, a client that goes away - it
+//! is over when this is dropped, and that is when it is counted and logged: always, and off the client's latency.
+
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use http::header::{REFERER, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Version, request};
+use tokio::time::Instant;
+
+use super::body::Upload;
+use super::connection::Client;
+use crate::error::{Cause, Failure, Phase};
+use crate::host::exchange::Exchange;
+use crate::observe::Attempt;
+
+/// One exchange, from its request's head to its response's last byte.
+pub(super) struct Ongoing {
+    /// What plugins see of it.
+    pub(super) exchange: Box<Exchange>,
+    pub(super) journal: Journal,
+    pub(super) client: Rc<Client>,
+}
+
+/// What is remembered of an exchange for the log and the metrics.
+pub(super) struct Journal {
+    pub(super) begun: Instant,
+    pub(super) time: SystemTime,
+    pub(super) method: Method,
+    /// As the client sent it.
+    pub(super) target: PathAndQuery,
+    pub(super) host: Option<HeaderValue>,
+    pub(super) user_agent: Option<HeaderValue>,
+    pub(super) referer: Option<HeaderValue>,
+    pub(super) version: Version,
+    pub(super) upload: Option<Rc<Upload>>,
+    /// What the next attempt's name took to be resolved.
+    pub(super) dns: Option<Duration>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) upstream_status: Option<u16>,
+    /// From the request's being sent on to the head of the response.
+    pub(super) upstream: Option<Duration>,
+    /// What plugins took.
+    pub(super) plugins: Duration,
+    /// Until the answer's head was handed over.
+    pub(super) answered: Duration,
+    pub(super) status: u16,
+    pub(super) sent: u64,
+    pub(super) failure: Option<Failure>,
+    pub(super) stage: Stage,
+}
+
+/// How far an exchange has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its answer is being found.
+    Asked,
+    /// Its answer is on its way.
+    Answered,
+    /// All of the answer was handed over.
+    Complete,
+}
+
+impl Journal {
+    /// Begin with the request as the client sent it.
+    pub(super) fn new(head: &request::Parts, target: PathAndQuery) -> Self {
+        Self {
+            begun: Instant::now(),
+            time: SystemTime::now(),
+            method: head.method.clone(),
+            target,
+            host: None,
+            user_agent: head.headers.get(USER_AGENT).cloned(),
+            referer: head.headers.get(REFERER).cloned(),
+            version: head.version,
+            upload: None,
+            dns: None,
+            attempts: Vec::new(),
+            upstream_status: None,
+            upstream: None,
+            plugins: Duration::ZERO,
+            answered: Duration::ZERO,
+            status: 0,
+            sent: 0,
+            failure: None,
+            stage: Stage::Asked,
+        }
+    }
+}
+
+impl Journal {
+    /// The response's body broke off.
+    pub(super) fn broken_off(&self, cause: Cause, error: &dyn std::fmt::Display) -> Failure {
+        let target = self.attempts.last().map(|last| format!("{}: ", last.address)).unwrap_or_default();
+        Failure::new(cause, format!("{target}the response's body broke off: {error}")).during(Phase::Body)
+    }
+}
+
+impl Ongoing {
+    pub(super) fn new(exchange: Box<Exchange>, journal: Journal, client: &Rc<Client>) -> Box<Self> {
+        client.in_flight.begin();
+        Box::new(Self { exchange, journal, client: Rc::clone(client) })
+    }
+
+    /// The first failure is the one that counts.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.journal.failure.get_or_insert(failure);
+    }
+
+    /// The answer's head is handed over.
+    pub(super) fn answered(&mut self) {
+        self.journal.stage = Stage::Answered;
+    }
+
+    /// So much of the answer's body is handed over.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.journal.sent += bytes as u64;
+    }
+
+    /// All of the answer is handed over.
+    pub(super) fn complete(&mut self) {
+        self.journal.stage = Stage::Complete;
+    }
+}
+
+impl Drop for Ongoing {
+    fn drop(&mut self) {
+        self.client.in_flight.end();
+        let journal = &mut self.journal;
+        if journal.stage == Stage::Asked {
+            journal.answered = journal.begun.elapsed();
+        }
+        if journal.stage != Stage::Complete && journal.failure.is_none() {
+            let phase = if journal.stage == Stage::Answered { Phase::Body } else { Phase::Response };
+            let failure = Failure::new(Cause::ClientClosed, "the client went away").during(phase);
+            journal.failure = Some(failure);
+        }
+        if journal.failure.as_ref().is_some_and(|failure| failure.cause == Cause::ClientClosed) {
+            journal.status = Cause::ClientClosed.row().status.as_u16();
+        }
+        self.client.worker.observer.over(self);
+    }
+}

@@ -1,0 +1,151 @@
+//! An upgraded connection (WebSocket and others): once both sides have switched, bytes go through as they come, until
+//! one side closes or nobody says anything for too long.
+
+use std::io;
+use std::time::Duration;
+
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::body::UpstreamBody;
+use super::ongoing::Ongoing;
+use super::pool::Lease;
+use crate::error::{Cause, Failure, Phase};
+use crate::hop_by_hop;
+use crate::host::exchange::ResponseHead;
+use crate::limits;
+
+/// A client's wish to speak something else.
+pub(super) struct Upgrade {
+    protocol: HeaderValue,
+    client: OnUpgrade,
+}
+
+/// Both sides, once the upstream has agreed.
+pub(super) struct Tunnel {
+    client: OnUpgrade,
+    upstream: OnUpgrade,
+    lease: Option<Lease>,
+    idle: Duration,
+}
+
+impl Upgrade {
+    /// What it wants to speak.
+    pub(super) fn protocol(&self) -> &HeaderValue {
+        &self.protocol
+    }
+}
+
+/// What `request` wants to switch to (RFC 9110, section 7.8). HTTP/2 in the clear is had without asking, and switching
+/// to it is not (RFC 9113, section 3.1).
+pub(super) fn asked_for(request: &mut Request<Incoming>) -> Option<Upgrade> {
+    let headers = request.headers();
+    let protocol = headers.get(UPGRADE)?;
+    let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let asked = named.flat_map(|value| value.split(',')).any(|name| name.trim().eq_ignore_ascii_case("upgrade"));
+    let h2c = protocol.to_str().ok()?.split(',').any(|name| name.trim().eq_ignore_ascii_case("h2c"));
+    if !asked || h2c || request.version() != Version::HTTP_11 {
+        return None;
+    }
+    let protocol = protocol.clone();
+    Some(Upgrade { protocol, client: hyper::upgrade::on(request) })
+}
+
+/// The upstream has switched: the answer for the client, which the tunnel begins behind.
+pub(super) fn switch(
+    upgrade: Option<Upgrade>,
+    response: Response<UpstreamBody>,
+    idle: Duration,
+) -> Result<(ResponseHead, Tunnel), Failure> {
+    let odd = |problem: &str| Failure::new(Cause::UpstreamProtocolError, problem.to_owned());
+    let Some(upgrade) = upgrade else {
+        return Err(odd("101 Switching Protocols is no answer to this request: nobody asked for it"));
+    };
+    let (mut head, body) = response.into_parts();
+    let Some(protocol) = head.headers.get(UPGRADE).cloned() else {
+        return Err(odd("101 Switching Protocols, but to nothing"));
+    };
+    let Some(upstream) = head.extensions.remove::<OnUpgrade>() else {
+        return Err(odd("101 Switching Protocols on a connection that cannot"));
+    };
+    hop_by_hop::strip(&mut head.headers);
+    head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    head.headers.insert(UPGRADE, protocol);
+    let tunnel = Tunnel { client: upgrade.client, upstream, lease: body.into_lease(), idle };
+    Ok((ResponseHead { status: head.status, headers: head.headers }, tunnel))
+}
+
+impl Tunnel {
+    /// Carry bytes until either side is done. The exchange is over then.
+    pub(super) async fn run(self, mut ongoing: Box<Ongoing>) {
+        let sides = async { tokio::try_join!(self.client, self.upstream) };
+        let (client, upstream) = match timeout(limits::HANDSHAKE_TIMEOUT, sides).await {
+            Ok(Ok(sides)) => sides,
+            Ok(Err(error)) => return ongoing.fail(broken(&error)),
+            Err(_) => return ongoing.fail(broken(&"one side did not switch")),
+        };
+        drop(self.lease);
+        let (cut, idle) = (ongoing.client.worker.cut.clone(), self.idle);
+        // Whichever ends first, both sides are closed.
+        let ended = cut.run_until_cancelled(carry(client, upstream, idle, &mut ongoing)).await;
+        match ended {
+            Some(Ok(())) => ongoing.complete(),
+            Some(Err(error)) => ongoing.fail(broken(&error)),
+            None => ongoing.fail(Failure::new(Cause::GatewayDraining, "the drain's time was over")),
+        }
+    }
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Cause::UpstreamBodyTruncated, format!("the tunnel broke off: {error}")).during(Phase::Body)
+}
+
+type Side = TokioIo<Upgraded>;
+
+async fn carry(client: Upgraded, upstream: Upgraded, idle: Duration, ongoing: &mut Ongoing) -> io::Result<()> {
+    let (mut from_client, mut to_client) = split(TokioIo::new(client));
+    let (mut from_upstream, mut to_upstream) = split(TokioIo::new(upstream));
+    let heard = std::cell::Cell::new(Instant::now());
+    let sent = std::cell::Cell::new(0_usize);
+    let inward = pump(&mut from_client, &mut to_upstream, &heard, None);
+    let outward = pump(&mut from_upstream, &mut to_client, &heard, Some(&sent));
+    let both = async { tokio::try_join!(inward, outward).map(|_| ()) };
+    let quiet = async {
+        while heard.get().elapsed() < idle {
+            sleep_until(heard.get() + idle).await;
+        }
+    };
+    // What is lost by dropping the pumps was to go through a tunnel that is over.
+    let ended = tokio::select! {
+        ended = both => ended,
+        () = quiet => Err(io::Error::new(io::ErrorKind::TimedOut, format!("nobody said anything for {idle:?}"))),
+    };
+    ongoing.sent(sent.get());
+    ended
+}
+
+/// One direction, until its source is done; its end is passed on.
+async fn pump(
+    from: &mut ReadHalf<Side>,
+    to: &mut WriteHalf<Side>,
+    heard: &std::cell::Cell<Instant>,
+    count: Option<&std::cell::Cell<usize>>,
+) -> io::Result<()> {
+    let mut piece = vec![0; limits::TUNNEL_BUFFER];
+    loop {
+        let read = from.read(&mut piece).await?;
+        heard.set(Instant::now());
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(piece.get(..read).unwrap_or_default()).await?;
+        if let Some(count) = count {
+            count.set(count.get() + read);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Programs that others wrote, on either side of the gateway.
+
+mod curl;
+mod grpc;
+mod nginx;
+mod websocket;
