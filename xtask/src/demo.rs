@@ -10,12 +10,7 @@ mod gateway;
 mod load;
 mod upstream;
 
-use std::{
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,6 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use self::gateway::{Gateway, Output};
 use crate::{
     plugins::{self, example, release, replace},
+    server,
     setup::{self, Report},
     workspace::Workspace,
 };
@@ -44,7 +40,7 @@ pub(crate) fn run(workspace: &Workspace, mode: Mode) -> Result<ExitCode> {
 
     setup::run(workspace, Report::Changes)?;
     plugins::run(workspace)?;
-    let program = build_gateway(workspace)?;
+    let program = workspace.build_gateway("release")?;
     // The texts and the checks below begin with blue, whatever the last demo ended with.
     replace(&example(workspace, "blue"), &release(workspace))?;
 
@@ -68,17 +64,10 @@ fn claim(port: u16, who: &str) -> Result<TcpListener> {
     })
 }
 
-fn build_gateway(workspace: &Workspace) -> Result<PathBuf> {
-    println!("building the gateway (release; the first time takes minutes)");
-    let built = workspace.build(&["--release", "-p", "tidegate", "--bin", "tidegate"])?;
-    let program = built.into_iter().find(|artifact| artifact.file.ends_with("tidegate"));
-    Ok(program.context("cargo built no program `tidegate`")?.file)
-}
-
 async fn play(workspace: &Workspace, mode: Mode, program: &Path, upstream: TcpListener) -> Result<ExitCode> {
     // Before the gateway starts, so that no signal can end us without ending it.
     let mut stop = StopSignals::listen()?;
-    let _upstream = upstream::start(upstream)?;
+    let _upstream = server::start(upstream, upstream::echo)?;
     let output = match mode {
         Mode::Serve => Output::Shown,
         Mode::Check => Output::File(workspace.target.join("demo/gateway.log")),

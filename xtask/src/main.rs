@@ -1,10 +1,12 @@
 //! `cargo xtask <command>`: what the project needs besides `cargo build`.
 //!
 //! In: a command and its few arguments. Out: files under the target folder, a
-//! running demo, or a test run, and an exit code that tells how it went.
+//! running demo, a test run or measurements, and an exit code that tells how it went.
 
+mod bench;
 mod demo;
 mod plugins;
+mod server;
 mod setup;
 mod test;
 mod workspace;
@@ -43,6 +45,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["test", ..] => {
             bail!("arguments for `cargo test` come after `--`: cargo xtask test -- <arguments>")
         }
+        ["bench", rest @ ..] => return bench::run(&Workspace::load()?, rest),
         [command @ ("setup" | "plugins" | "demo"), argument, ..] => {
             bail!("`{command}` has no argument `{argument}`; `cargo xtask --help` lists what there is")
         }
@@ -66,6 +69,14 @@ cargo xtask <command>
   demo --check    The same, but sends the requests itself, swaps a plugin under load,
                   and fails unless every answer is as it should be.
   test [-- ARGS]  Compile the plugins, then run `cargo test --workspace --locked ARGS`.
+                  Installs nginx and curl, which some tests run, where they are missing.
+  bench           All measurements, each saved to target/bench/<name>.json, of a gateway
+                  built with the profile `dist`:
+    bench proxy   CPU time, latency and memory beside nginx (which it installs, and wrk,
+                  where they are missing), without and with access logs.
+    bench memory  Memory while large bodies pass, and per idle connection.
+      --seconds N --rounds N   How long (5 s) and how often (5) each proxy is loaded.
+      --gateway FILE           Measure this executable instead of building one.
 
 New here? `cargo xtask demo`.
 ";

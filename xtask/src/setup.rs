@@ -6,6 +6,7 @@
 
 mod apt;
 mod debian;
+pub(crate) mod programs;
 mod rustup;
 
 use std::{

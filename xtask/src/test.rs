@@ -7,11 +7,20 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{plugins, setup, setup::Report, workspace::Workspace};
+use crate::{
+    plugins,
+    setup::{
+        self, Report,
+        programs::{self, Program},
+    },
+    workspace::Workspace,
+};
 
 /// Runs every test, with `extra` handed to `cargo test`, and passes its exit code on.
 pub(crate) fn run(workspace: &Workspace, extra: &[&str]) -> Result<ExitCode> {
     let start = Instant::now();
+    // Before the long builds: whoever lacks them should not wait for it to learn this.
+    programs::require(&[Program::Nginx, Program::Curl])?;
     setup::run(workspace, Report::Changes)?;
     let setup_took = start.elapsed();
 

@@ -99,6 +99,14 @@ impl Workspace {
         Ok(artifacts)
     }
 
+    /// Builds the gateway's executable with a profile of Cargo.toml.
+    pub(crate) fn build_gateway(&self, profile: &str) -> Result<PathBuf> {
+        println!("building the gateway ({profile}; the first time takes minutes)");
+        let built = self.build(&["--profile", profile, "-p", "tidegate", "--bin", "tidegate"])?;
+        let program = built.into_iter().find(|artifact| artifact.file.ends_with("tidegate"));
+        Ok(program.context("cargo built no program `tidegate`")?.file)
+    }
+
     /// A path as a person at the workspace's root would write it.
     pub(crate) fn short<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)

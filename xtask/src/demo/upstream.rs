@@ -1,61 +1,17 @@
 //! The service behind the gateway: answers every request with what it received.
 
-use std::{convert::Infallible, net::TcpListener as StdListener};
+use std::convert::Infallible;
 
-use anyhow::{Context as _, Result};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Request, Response,
     body::{Bytes, Incoming},
     header::{CONTENT_TYPE, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
-use tokio::{
-    net::TcpListener,
-    task::{JoinHandle, JoinSet},
-};
 
-/// The running server; stops when dropped.
-pub(super) struct Upstream(JoinHandle<()>);
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Serves on `listener` until the returned handle is dropped.
-pub(super) fn start(listener: StdListener) -> Result<Upstream> {
-    listener.set_nonblocking(true).context("cannot start the echo server")?;
-    let listener = TcpListener::from_std(listener).context("cannot start the echo server")?;
-    Ok(Upstream(tokio::spawn(accept(listener))))
-}
-
-async fn accept(listener: TcpListener) {
-    // Owned here, so that the connections end with this task.
-    let mut connections = JoinSet::new();
-    loop {
-        // Both branches are cancel safe: nothing is taken that is not handled.
-        tokio::select! {
-            accepted = listener.accept() => {
-                // One failed accept (a peer that left, too many files) ends nothing else.
-                let Ok((stream, _peer)) = accepted else { continue };
-                let _ = stream.set_nodelay(true);
-                let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(echo));
-                connections.spawn(async move {
-                    // A broken connection is the gateway's to notice and tell.
-                    let _ = serving.await;
-                });
-            }
-            Some(_ended) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+/// The request's head as JSON.
+pub(super) async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     // Read to its end, so that the connection can be used again.
     let _ = body.collect().await;

@@ -2,7 +2,7 @@
 //!
 //! In: the package host that the machine's apt is configured for, and a version.
 //! Out: the unpacked packages. apt itself checks the signatures; its lists and
-//! cache live in a folder of ours. Called by `debian.rs` alone.
+//! cache live in a folder of ours. Called by `debian.rs`.
 
 use std::{
     collections::BTreeSet,
@@ -201,7 +201,7 @@ fn works(program: &str) -> bool {
 }
 
 /// What a program printed; its first complaint if it failed.
-fn output(command: &mut Command) -> Result<String> {
+pub(super) fn output(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| format!("cannot run {name}"))?;
     if !output.status.success() {
