@@ -2,8 +2,11 @@
 //! held to limits, and how they are sent away.
 
 mod drain;
+mod heads;
 mod limits;
 mod proxied;
+mod silent;
+mod strangers;
 mod timeouts;
 mod tls;
 mod versions;

@@ -3,13 +3,17 @@
 
 #![allow(unreachable_pub, reason = "nothing outside of a test binary could reach anything")]
 
+mod access_log;
+mod answers;
 mod bad_input;
 mod bodies;
 mod causes;
 mod clients;
+mod counting;
 mod failures;
 mod framing;
 mod harness;
+mod listening;
 mod peers;
 mod plugins;
 mod proxying;

@@ -51,7 +51,6 @@ routes = [{{ name = "r", paths = ["/v1"] }}]
         ("x-forwarded-path", Some("/v1/orders%2F7")),
         ("x-forwarded-prefix", Some("/v1")),
         ("x-forwarded-port", Some(gateway.addresses[0].port().to_string().as_str())),
-        ("via", Some("1.1 tidegate")),
         ("content-length", Some("7")),
         ("x-custom", Some("kept")),
         ("x-hop", None),
@@ -63,6 +62,7 @@ routes = [{{ name = "r", paths = ["/v1"] }}]
     ] {
         assert_eq!(answer.upstream_got(name).as_deref(), expected, "{name}");
     }
+    assert!(answer.upstream_got("via").unwrap().starts_with("1.1 tidegate-"), "{answer:?}");
     let id = answer.header("x-gateway-request-id").unwrap();
     assert_eq!(answer.upstream_got("x-gateway-request-id").as_deref(), Some(id));
     assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");

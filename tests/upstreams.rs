@@ -1,9 +1,13 @@
 //! The side of the upstreams: how they are spoken to, which target gets a request, and what happens when one fails.
 
 mod balance;
+mod dead;
 mod hashing;
 mod health;
+mod http2;
+mod loops;
 mod names;
+mod probes;
 mod protocols;
 mod retries;
 

@@ -19,6 +19,8 @@ pub enum Cause {
     UriTooLong,
     /// The request's body is larger than the limit.
     BodyTooLarge,
+    /// The request has been here before: an upstream sends it back to this gateway.
+    ProxyLoop,
     /// The client was too slow with its request.
     RequestTimeout,
     /// The client went away.
@@ -137,6 +139,7 @@ impl Cause {
             Self::HeaderTooLarge => ("header_too_large", 431, Request, "Request header or cookie too large"),
             Self::UriTooLong => ("uri_too_long", 414, Request, "URI too long"),
             Self::BodyTooLarge => ("body_too_large", 413, Request, "Request body too large"),
+            Self::ProxyLoop => ("proxy_loop", 508, Request, "The request came back to the gateway"),
             Self::RequestTimeout => ("request_timeout", 408, Request, "Request timeout"),
             Self::ClientClosed => ("client_closed", 499, Response, "The client closed the connection"),
             Self::UpstreamDnsFailed => ("upstream_dns_failed", 503, Dns, "name resolution failed"),

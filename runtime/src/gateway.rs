@@ -47,6 +47,24 @@ pub struct Gateway {
     /// The admin server, and what ends it.
     admin: Option<(JoinHandle<io::Result<()>>, CancellationToken)>,
     watch: Watch,
+    signals: Signals,
+}
+
+/// What the gateway is told from outside.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
 }
 
 /// What only a restart changes.
@@ -122,6 +140,11 @@ impl Gateway {
     /// # Errors
     /// [`Report`] if the configuration has any; anything else is this machine's fault.
     pub fn start(path: &Path, control: &Control) -> anyhow::Result<Self> {
+        // Before anybody can think that the gateway is there: an unexpected SIGHUP ends a process.
+        let signals = {
+            let _on_control = control.enter();
+            Signals::listen().context("cannot listen to signals")?
+        };
         let mut watch = Watch::new(path);
         let (config, faults) = config::load(path)?;
         watch.set_files(files(path, &config));
@@ -139,7 +162,12 @@ impl Gateway {
         let change = listeners.prepare(&config.listeners, count, &faults);
         let snapshot = snapshot::build(&config, faults, &mut stock, change.ids(), 1)?;
 
-        let access_log = access_log(&config.access_log).context("cannot open the access log")?.map(Arc::new);
+        let access_log = access_log(&config.access_log)
+            .with_context(|| match &config.access_log.target {
+                Some(LogTarget::File(path)) => format!("cannot open the access log {}", path.display()),
+                _ => "cannot write the access log to standard output".to_owned(),
+            })?
+            .map(Arc::new);
         let failures = Arc::new(Failures::default());
         let live: Live = Arc::new(ArcSwap::from_pointee(snapshot));
         let drain = CancellationToken::new();
@@ -147,7 +175,8 @@ impl Gateway {
         let admin = admin(&config, control, Arc::clone(&metrics), Arc::clone(&failures), outlook, count)?;
         let worker = |id| {
             let lines = access_log.as_ref().map_or_else(Lines::off, |log| log.lines());
-            let observer = Observer::new(id, lines, Arc::clone(&metrics), Arc::clone(&failures));
+            let observer =
+                Observer::new(id, lines, config.access_log.query, Arc::clone(&metrics), Arc::clone(&failures));
             Handle::start(id, &live, &drain, observer)
         };
         let workers = (0..count).map(worker).collect::<io::Result<Vec<_>>>();
@@ -156,35 +185,28 @@ impl Gateway {
         tracing::info!(workers = count, generation = 1, "serving");
         let (path, fixed) = (path.to_owned(), Fixed::of(&config));
         let retired = Vec::new();
-        Ok(Self { path, fixed, stock, listeners, workers, live, retired, drain, access_log, admin, watch })
+        Ok(Self { path, fixed, stock, listeners, workers, live, retired, drain, access_log, admin, watch, signals })
     }
 
     /// Serve until told to stop; put changes of the files in place meanwhile.
     ///
     /// SIGHUP looks at the files at once. SIGTERM and SIGINT drain, a second one stops without waiting.
-    ///
-    /// # Errors
-    /// The system refuses signal handlers.
-    pub async fn run(mut self) -> anyhow::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    pub async fn run(mut self) {
         let mut retire = tokio::time::interval(limits::RETIRE_INTERVAL);
         loop {
             // Signals stay pending and changes stay visible, whichever branch comes first.
             tokio::select! {
                 () = self.watch.changed() => self.reload(),
-                Some(()) = hangup.recv() => {
+                Some(()) = self.signals.hangup.recv() => {
                     self.access_log.iter().for_each(|log| log.reopen());
                     self.reload();
                 }
                 _ = retire.tick(), if !self.retired.is_empty() => self.retire(),
-                Some(()) = terminate.recv() => break,
-                Some(()) = interrupt.recv() => break,
+                Some(()) = self.signals.terminate.recv() => break,
+                Some(()) = self.signals.interrupt.recv() => break,
             }
         }
-        self.stop(terminate, interrupt).await;
-        Ok(())
+        self.stop().await;
     }
 
     /// Replace the live generation by what the files say now, or say why not.
@@ -222,10 +244,10 @@ impl Gateway {
         Ok(generation)
     }
 
-    async fn stop(self, mut terminate: Signal, mut interrupt: Signal) {
+    async fn stop(mut self) {
         tracing::info!("draining: requests in flight are finished, new connections refused");
         self.drain.cancel();
-        self.listeners.remove_sockets();
+        self.listeners.close();
         let (workers, access_log) = (self.workers, self.access_log);
         let admin = self.admin;
         let ended = async move {
@@ -242,8 +264,8 @@ impl Gateway {
         // Abandoning the wait is the point of a second signal.
         tokio::select! {
             _ = ended => tracing::info!("stopped"),
-            Some(()) = terminate.recv() => stop_now(),
-            Some(()) = interrupt.recv() => stop_now(),
+            Some(()) = self.signals.terminate.recv() => stop_now(),
+            Some(()) = self.signals.interrupt.recv() => stop_now(),
         }
     }
 }

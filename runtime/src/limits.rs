@@ -80,9 +80,11 @@ pub const H2_STREAM_WINDOW: u32 = 256 << 10;
 /// The same for all streams of a connection together.
 pub const H2_CONNECTION_WINDOW: u32 = 1 << 20;
 /// Bytes of a response that wait for one HTTP/2 stream's window.
-pub const H2_SEND_BUFFER: usize = 256 << 10;
+pub const H2_SEND_BUFFER: usize = 64 << 10;
 /// How often an HTTP/2 connection is asked whether it is still there, and how long it may take to say so.
 pub const H2_PING: Duration = Duration::from_secs(30);
+/// A client that was told of the end of its HTTP/2 connection, and has nothing on its way, is given twice this.
+pub const H2_GOODBYE: Duration = Duration::from_secs(1);
 /// How often an HTTP/2 connection of a client is looked at for being idle.
 pub const H2_IDLE_LOOK: Duration = Duration::from_secs(5);
 /// Most header fields that plugins may make of a head; hyper takes 100 from a peer.

@@ -3,8 +3,9 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -26,11 +27,48 @@ struct Open {
     id: ListenerId,
     /// As configured: port 0 stays 0 here.
     address: Bind,
+    /// Of a unix socket.
+    _file: Option<SocketFile>,
+}
+
+/// The file of a unix socket; it goes when the listener does, unless somebody has put another in its place.
+struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity)
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::debug!(path = %self.path.display(), %error, "the socket's file is left");
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = std::fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// The sockets of one listener, one per worker, and the file of a unix socket.
+struct Bound {
+    id: ListenerId,
+    address: Bind,
+    sockets: Vec<Listening>,
+    file: Option<SocketFile>,
 }
 
 /// What is to be opened and closed. Dropping it closes what it opened and changes nothing.
 pub(crate) struct Change {
-    bound: Vec<(ListenerId, Bind, Vec<Listening>)>,
+    bound: Vec<Bound>,
     gone: Vec<ListenerId>,
     /// Of all that were wanted, in order.
     ids: Vec<ListenerId>,
@@ -58,7 +96,7 @@ impl Listeners {
             self.next += 1;
             change.ids.push(id);
             match self.bind(address, workers) {
-                Ok(sockets) => change.bound.push((id, address.clone(), sockets)),
+                Ok((sockets, file)) => change.bound.push(Bound { id, address: address.clone(), sockets, file }),
                 Err(error) => {
                     let message = format!("cannot listen on {address}: {error}");
                     faults.at_with_help(&listener.span, message, advice(&error));
@@ -69,50 +107,38 @@ impl Listeners {
         change
     }
 
-    fn bind(&self, address: &Bind, workers: usize) -> io::Result<Vec<Listening>> {
+    fn bind(&self, address: &Bind, workers: usize) -> io::Result<(Vec<Listening>, Option<SocketFile>)> {
         match address {
             Bind::Unix(path) => bind_unix(path, workers),
             Bind::Tcp(address) => {
                 let same_port = |open: &Open| matches!(open.address, Bind::Tcp(open) if open.port() == address.port());
                 let ours = self.open.iter().any(same_port);
-                bind(*address, workers, if ours { Neighbours::Ours } else { Neighbours::Unknown })
+                let neighbours = if ours { Neighbours::Ours } else { Neighbours::Unknown };
+                Ok((bind(*address, workers, neighbours)?, None))
             }
         }
     }
 
     /// Hand the sockets of `change` to the workers, and have them close what is gone.
     pub(crate) fn apply(&mut self, change: Change, workers: &[Handle]) {
-        for (id, address, sockets) in change.bound {
+        for Bound { id, address, sockets, file } in change.bound {
             match sockets.first().and_then(Listening::local_address) {
                 Some(actual) => tracing::info!(address = %actual, "listening"),
                 None => tracing::info!(%address, "listening"),
             }
-            self.open.push(Open { id, address });
+            self.open.push(Open { id, address, _file: file });
             for (worker, socket) in workers.iter().zip(sockets) {
                 worker.tell(Order::Listen(id, socket));
             }
         }
         for gone in self.open.extract_if(.., |open| change.gone.contains(&open.id)) {
             workers.iter().for_each(|worker| worker.tell(Order::Close(gone.id)));
-            if let Bind::Unix(path) = &gone.address {
-                remove_socket(path);
-            }
         }
     }
 
-    /// The gateway ends: leave no socket files behind.
-    pub(crate) fn remove_sockets(&self) {
-        for open in &self.open {
-            if let Bind::Unix(path) = &open.address {
-                remove_socket(path);
-            }
-        }
-    }
-}
-
-fn remove_socket(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path) {
-        tracing::debug!(path = %path.display(), %error, "the socket's file is left");
+    /// The gateway ends: nobody connects any more.
+    pub(crate) fn close(&mut self) {
+        self.open.clear();
     }
 }
 
@@ -151,15 +177,23 @@ fn bind(address: SocketAddr, workers: usize, neighbours: Neighbours) -> io::Resu
 }
 
 /// One socket that all workers accept on. A file that nobody listens on any more is replaced.
-fn bind_unix(path: &Path, workers: usize) -> io::Result<Vec<Listening>> {
+fn bind_unix(path: &Path, workers: usize) -> io::Result<(Vec<Listening>, Option<SocketFile>)> {
     match UnixStream::connect(path) {
         Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody serves it")),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => {
+            std::fs::remove_file(path)?;
+        }
         Err(_) => {}
     }
     let socket = UnixListener::bind(path)?;
     socket.set_nonblocking(true)?;
-    (0..workers).map(|_| socket.try_clone().map(Listening::Unix)).collect()
+    let file = SocketFile::at(path)?;
+    let sockets = (0..workers).map(|_| socket.try_clone().map(Listening::Unix)).collect::<io::Result<_>>()?;
+    Ok((sockets, Some(file)))
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,7 +215,9 @@ fn listener(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
     // Accepted connections inherit it. Without it, a client that stops reading keeps its connection for good.
     socket.set_tcp_user_timeout(Some(limits::PEER_STALL))?;
     socket.bind(&address.into())?;
-    socket.listen(limits::LISTEN_BACKLOG)?;
+    if sharing == Sharing::WithOtherWorkers {
+        socket.listen(limits::LISTEN_BACKLOG)?;
+    }
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }

@@ -70,7 +70,8 @@ fn run(config: &Path) -> anyhow::Result<()> {
     // The control plane needs little: the workers have event loops of their own.
     let control = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let gateway = Gateway::start(config, control.handle())?;
-    control.block_on(gateway.run())
+    control.block_on(gateway.run());
+    Ok(())
 }
 
 fn check(config: &Path) -> anyhow::Result<()> {

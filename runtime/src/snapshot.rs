@@ -218,6 +218,10 @@ fn acceptor(tls: &checked::ServerTls, http2: bool, faults: &Faults) -> Option<Tl
         ClientAuth::Required(ca) => server::ClientAuth::Required(authorities(ca)?),
     };
     let certificates = certificates.into_iter().collect::<Option<Vec<_>>>()?;
+    if certificates.is_empty() {
+        // A fault that has been noted.
+        return None;
+    }
     let min = if tls.only_tls13 { server::Version::Tls13 } else { server::Version::Tls12 };
     match (Server { certificates, client_auth, min, http2 }).into_config() {
         Ok(config) => Some(TlsAcceptor::from(config)),

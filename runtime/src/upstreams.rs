@@ -157,6 +157,11 @@ impl Upstreams {
         dns: &Dns,
         faults: &Faults,
     ) -> Arc<Upstream> {
+        let https = |active: &checked::Active| matches!(active.probe, Probe::Http { https: true, .. });
+        if listed.health.active.as_ref().is_some_and(https) && transport.is_none() {
+            let help = "probes speak TLS as the services do; let one's url begin with https:, or type = \"http\"";
+            faults.at_with_help(&listed.name.span, "https probes, but no service speaks https to it", help);
+        }
         let spec = Spec {
             targets: listed.targets.clone(),
             balance: listed.balance.clone(),
@@ -238,7 +243,12 @@ impl Upstreams {
             interests.push(interest);
         }
         if let (Some(control), Some(_)) = (&self.control, &spec.health.active) {
-            let connector = tls.map(|tls| TlsConnector::from(Arc::clone(&tls.config)));
+            // Probes speak HTTP/1, whatever services do.
+            let connector = tls.map(|tls| {
+                let mut config = (*tls.config).clone();
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                TlsConnector::from(Arc::new(config))
+            });
             tasks.push(control.spawn(balance::probe(Arc::downgrade(&balancer), connector)).abort_handle());
         }
         let hash_on = match &spec.balance {

@@ -124,7 +124,7 @@ impl<'d> Fields<'d> {
 
     /// An array of whole numbers within `bounds`, if it is there.
     pub fn integers(&self, key: &'static str, bounds: std::ops::RangeInclusive<i64>) -> Option<Vec<i64>> {
-        self.table.get(key)?;
+        self.value(key)?;
         let number = |value: &Value<'_>| match value.get_ref() {
             DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok(),
             _ => None,

@@ -46,7 +46,7 @@ impl Exchange {
     /// Stands in a plugin's store while no exchange is lent to it.
     pub(super) fn vacant() -> Self {
         Self {
-            id: RequestId(0),
+            id: RequestId([0; 16]),
             client: SocketAddr::from(([0, 0, 0, 0], 0)),
             scheme: Scheme::Http,
             tls: None,
@@ -111,34 +111,28 @@ pub struct ResponseHead {
 
 /// 128 random bits, shown as 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestId(u128);
+pub struct RequestId([u8; 16]);
 
 impl RequestId {
     /// A new one, different from all others for practical purposes.
     pub fn random() -> Self {
-        Self(fastrand::u128(..))
-    }
-
-    /// As text, written into `text`.
-    pub fn write(self, text: &mut [u8; 32]) -> &str {
-        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-        for (digits, byte) in text.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
-            digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-        }
-        str::from_utf8(text).unwrap_or_default()
+        Self(fastrand::u128(..).to_ne_bytes())
     }
 
     /// As a header value.
     pub fn to_header(self) -> http::HeaderValue {
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
         let mut text = [b'0'; 32];
-        self.write(&mut text);
+        for (digits, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
         http::HeaderValue::from_bytes(&text).unwrap_or(http::HeaderValue::from_static(""))
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

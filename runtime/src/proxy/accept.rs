@@ -1,5 +1,7 @@
-//! One listener of one worker: a permit first, then a connection, so that what cannot be served waits in the kernel.
+//! One listener of one worker. Connections beyond those that may be served at a time wait: one in hand, the others in
+//! the kernel's queue.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -55,29 +57,42 @@ impl Acceptor {
 
 /// Accept until `closed`. Errors are waited out: they never end the loop.
 pub(super) async fn accept(worker: Rc<Worker>, id: ListenerId, listener: Acceptor, closed: CancellationToken) {
-    let accept_one = async || {
-        // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&worker.permits).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((socket, ends)) => {
-                let serving = connection::serve(Rc::clone(&worker), id, socket, ends);
-                worker.connections.spawn_local(async move {
-                    serving.await;
-                    drop(permit);
-                });
-            }
+    // What is still in the queue when the listener is gone from the configuration is served as before.
+    let last = RefCell::new(None);
+    let settings = || {
+        let snapshot = worker.snapshot();
+        if let Some(settings) = snapshot.listeners.get(&id) {
+            *last.borrow_mut() = Some(Arc::clone(settings));
+        }
+        last.borrow().clone()
+    };
+    let serve = async |socket: Socket, ends: Ends| {
+        // Waited for with the connection in hand, so that no listener sits on a permit. The semaphore is never closed.
+        let (Ok(permit), Some(settings)) = (Arc::clone(&worker.permits).acquire_owned().await, settings()) else {
+            return;
+        };
+        let serving = connection::serve(Rc::clone(&worker), settings, permit, socket, ends);
+        worker.connections.spawn_local(serving);
+    };
+    settings();
+    // A connection is either in the kernel's queue or in a task: none is lost between.
+    while let Some(accepted) = closed.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((socket, ends)) => serve(socket, ends).await,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(limits::ACCEPT_BACKOFF).await;
             }
         }
-    };
-    // A connection is either in the kernel's queue or in its own task: none is lost between.
-    while closed.run_until_cancelled(accept_one()).await.is_some() {}
+        // The listener may be gone when the next one comes.
+        settings();
+    }
     // Closing the socket would reset what is in the queue, though those clients believe they are connected.
     for _ in 0..limits::LISTEN_BACKLOG {
-        if tokio::time::timeout(Duration::ZERO, accept_one()).await.is_err() {
-            return;
+        match tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+            Ok(Ok((socket, ends))) => serve(socket, ends).await,
+            Ok(Err(_)) => {}
+            Err(_) => return,
         }
     }
 }

@@ -3,22 +3,21 @@
 
 use std::error::Error;
 use std::io;
-use std::pin::pin;
-use std::rc::Rc;
-use std::time::Duration;
 
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{BodyError, RequestBody, Upload, UpstreamBody};
+use super::body::{RequestBody, UpstreamBody};
 use super::connector::{Timings, connect, place, tls_failure};
 use super::exchange::Found;
 use super::forward;
 use super::ongoing::Ongoing;
+use super::patience::Patience;
 use super::pool::{self, Key, Lease, Ticket};
 use super::tunnel::Upgrade;
-use super::upstream::is_repeatable;
+use super::upstream::{is_repeatable, is_replayable};
 use super::wire::Seen;
 use crate::balance::{self, Endpoint, Pick};
 use crate::error::{Cause, Failure};
@@ -55,6 +54,10 @@ pub(super) async fn attempt(
         record.outcome = outcome.as_ref().err().map_or(Attempt::OK, |failed| failed.failure.cause.code());
         age = record.connection;
         let wait = record.wait.unwrap_or_default();
+        if ongoing.journal.attempts.is_empty() {
+            // There are seldom more.
+            ongoing.journal.attempts.reserve_exact(1);
+        }
         ongoing.journal.attempts.push(record);
         match outcome {
             Ok(response) => {
@@ -62,9 +65,11 @@ pub(super) async fn attempt(
                 return Ok(response);
             }
             // Dead when it was used again: nothing came, and either nothing went or it may go twice.
-            Err(failed) if failed.failure.cause == Cause::UpstreamClosedIdle && !fresh_only => {}
+            Err(failed)
+                if failed.failure.cause == Cause::UpstreamClosedIdle && !fresh_only && is_replayable(ongoing) => {}
             Err(failed) => {
-                if let Some(how) = blame(failed.failure.cause) {
+                // Who only waited for another's connection has nothing to add to what that one said.
+                if let (Some(how), Some(_)) = (blame(failed.failure.cause), age) {
                     pick.failed(how);
                 }
                 return Err(failed);
@@ -75,7 +80,7 @@ pub(super) async fn attempt(
 
 async fn once(
     found: &Found,
-    ongoing: &Ongoing,
+    ongoing: &mut Ongoing,
     upgrade: Option<&Upgrade>,
     pick: &Pick,
     fresh_only: bool,
@@ -83,11 +88,12 @@ async fn once(
 ) -> Result<Response<UpstreamBody>, Failed> {
     let service = &found.route.service;
     let unsent = |failure| Failed { failure, sent: Sent::Nothing };
-    let lease = lease(ongoing, service, pick.endpoint(), fresh_only, record).await.map_err(unsent)?;
+    let asked = Instant::now();
+    let lease = lease(ongoing, service, pick.endpoint(), fresh_only, asked, record).await.map_err(unsent)?;
     let request = forward::request(found, ongoing, upgrade, lease.version()).map_err(unsent)?;
-    let begun = Instant::now();
+    let begun = if record.connect.is_some() { Instant::now() } else { asked };
     let answer = exchange(found, ongoing, upgrade, pick.endpoint(), lease, request, record).await;
-    record.wait = Some(begun.elapsed());
+    record.wait = Some(ongoing.client.worker.look_at_the_clock().duration_since(begun));
     answer
 }
 
@@ -97,17 +103,18 @@ async fn lease(
     service: &Service,
     endpoint: &Endpoint,
     fresh_only: bool,
+    asked: Instant,
     record: &mut Attempt,
 ) -> Result<Lease, Failure> {
     let worker = &ongoing.client.worker;
     let transport = &service.transport;
     let key = Key { endpoint: endpoint.id, transport: transport.id };
-    let deadline = Instant::now() + service.timeouts.connect;
+    let deadline = asked + service.timeouts.connect;
     let ticket: Ticket = loop {
         if fresh_only {
             break Ticket::alone(&worker.pool, key);
         }
-        match worker.pool.find(key, transport.may_share()) {
+        match worker.pool.find(key, transport.may_share(), asked) {
             pool::Found::Connection(lease) => {
                 record.connection = Some(Connection::Reused);
                 worker.observer.upstream_connection(Connection::Reused);
@@ -126,7 +133,8 @@ async fn lease(
     worker.observer.upstream_connection(Connection::Fresh);
     let mut timings = Timings::default();
     let limits = (deadline, service.timeouts.connect);
-    let connected = connect(worker, &ongoing.client.edge, endpoint, transport, limits, &mut timings).await;
+    // In memory of its own: every connection of a client keeps the room for all states of its exchange.
+    let connected = Box::pin(connect(worker, &ongoing.client.edge, endpoint, transport, limits, &mut timings)).await;
     (record.connect, record.tls) = (timings.connect, timings.tls);
     let connection = connected?;
     worker.pool.share(key, &connection);
@@ -148,7 +156,9 @@ async fn exchange(
     let limit = service.timeouts.response;
     let read_before = lease.seen().map_or(0, Seen::read);
     let upload = ongoing.journal.upload.as_ref();
-    let Some(answered) = in_turn(upload, limit, lease.send(request)).await else {
+    let patience = Patience::of(&ongoing.client, upload, limit);
+    let Some(answered) = patience.wait(lease.send(request)).await else {
+        lease.give_up_on();
         let detail = format!("{}: no response head within {limit:?}", place(endpoint));
         return Err(Failed { failure: Failure::new(Cause::UpstreamResponseTimeout, detail), sent: Sent::Something });
     };
@@ -157,12 +167,13 @@ async fn exchange(
         Err(mut error) => {
             let sent = if error.take_message().is_some() { Sent::Nothing } else { Sent::Something };
             let error = error.into_error();
-            let sent = if is_refused_stream(&error) { Sent::Nothing } else { sent };
+            let refused = is_refused(&error);
+            let sent = if refused { Sent::Nothing } else { sent };
             let nothing_came = lease.seen().is_none_or(|seen| seen.read() == read_before);
             let mut failure = failure(&error, endpoint, record, &lease, ongoing);
             let reused = record.connection == Some(Connection::Reused);
             let closed = failure.cause == Cause::UpstreamClosedBeforeResponse;
-            if reused && closed && nothing_came && (sent == Sent::Nothing || is_repeatable(ongoing)) {
+            if refused || reused && closed && nothing_came && (sent == Sent::Nothing || is_repeatable(ongoing)) {
                 failure.cause = Cause::UpstreamClosedIdle;
             }
             Err(Failed { failure, sent })
@@ -181,32 +192,40 @@ fn answer(
     if status == StatusCode::SWITCHING_PROTOCOLS && upgrade.is_some() {
         return Ok(response.map(|incoming| UpstreamBody::switching(incoming, lease)));
     }
+    let refuse = |detail: String| {
+        let failure = Failure::new(Cause::UpstreamProtocolError, format!("{}: {detail}", place(endpoint)));
+        Err(Failed { failure, sent: Sent::Something })
+    };
     if !(200..600).contains(&status.as_u16()) {
-        let detail = format!("{}: {status} is no answer to this request", place(endpoint));
-        return Err(Failed { failure: Failure::new(Cause::UpstreamProtocolError, detail), sent: Sent::Something });
+        return refuse(format!("{status} is no answer to this request"));
     }
+    let mut codings = response.headers().get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.find(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return refuse(format!("transfer-encoding {coding:?}, of which only \"chunked\" is understood"));
+    }
+    let mut response = response;
+    one_length(response.headers_mut());
     Ok(response.map(|incoming| UpstreamBody::new(incoming, service.timeouts.idle, lease)))
 }
 
-/// Wait for `answer` until it has been the upstream's turn for `limit`: a slow upload is no late answer.
-async fn in_turn<T>(upload: Option<&Rc<Upload>>, limit: Duration, answer: impl Future<Output = T>) -> Option<T> {
-    let mut answer = pin!(answer);
-    let begun = Instant::now();
-    loop {
-        let deadline = upload.map_or(begun + limit, |upload| upload.upstream_deadline(limit));
-        if let Ok(answer) = timeout_at(deadline, &mut answer).await {
-            return Some(answer);
-        }
-        if upload.is_none_or(|upload| upload.upstream_deadline(limit) <= Instant::now()) {
-            return None;
-        }
+/// hyper takes a list of equal lengths for one; clients need not (RFC 9110, section 8.6).
+fn one_length(headers: &mut HeaderMap) {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let (Some(first), second) = (lengths.next(), lengths.next()) else { return };
+    if second.is_none() && first.as_bytes().iter().all(u8::is_ascii_digit) {
+        return;
+    }
+    let first = first.to_str().unwrap_or_default().split(',').next().unwrap_or_default().trim();
+    if let Ok(length) = first.parse::<u64>() {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
 }
 
 fn failure(error: &hyper::Error, endpoint: &Endpoint, record: &Attempt, lease: &Lease, ongoing: &Ongoing) -> Failure {
     let place = place(endpoint);
-    if let Some(body) = source::<BodyError>(error) {
-        return Failure::new(body.clients(), format!("the request's body broke off: {body}"));
+    // Over HTTP/2 the error does not say so.
+    if let Some(broken) = ongoing.journal.upload.as_ref().and_then(|upload| upload.broken()) {
+        return broken;
     }
     if let Some(seen) = lease.seen() {
         if looks_like_tls_alert(&seen.first()) {
@@ -233,8 +252,10 @@ fn failure(error: &hyper::Error, endpoint: &Endpoint, record: &Attempt, lease: &
         Some(Connection::Reused) => "a reused connection",
         _ => "a fresh connection",
     };
-    let h2 = source::<h2::Error>(error).is_some_and(|error| !error.is_io() && !error.is_go_away());
-    let cause = if error.is_parse() || h2 {
+    let ended = |error: &h2::Error| error.is_io() || error.is_go_away() && error.is_remote();
+    let cause = if source::<h2::Error>(error).is_some_and(|error| error.is_library() && !ended(error)) {
+        return Failure::new(Cause::UpstreamProtocolError, format!("{place}: {words}; does it speak HTTP/2?"));
+    } else if error.is_parse() || source::<h2::Error>(error).is_some_and(|error| !ended(error)) {
         Cause::UpstreamProtocolError
     } else {
         // Closed in order or reset: what was asked for did not come.
@@ -243,9 +264,14 @@ fn failure(error: &hyper::Error, endpoint: &Endpoint, record: &Attempt, lease: &
     Failure::new(cause, format!("{place}, {connection}: {words}"))
 }
 
-/// The target has not looked at it (RFC 9113, section 8.7).
-fn is_refused_stream(error: &hyper::Error) -> bool {
-    source::<h2::Error>(error).is_some_and(|error| error.reason() == Some(h2::Reason::REFUSED_STREAM))
+/// The target has not looked at it: it refused the stream, or the connection ends in good order before it (RFC 9113,
+/// sections 8.7 and 6.8).
+fn is_refused(error: &hyper::Error) -> bool {
+    source::<h2::Error>(error).is_some_and(|error| match error.reason() {
+        Some(h2::Reason::REFUSED_STREAM) => true,
+        Some(h2::Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
+        _ => false,
+    })
 }
 
 fn source<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
@@ -283,7 +309,7 @@ fn blame(cause: Cause) -> Option<balance::Failed> {
         }
         Cause::UpstreamTlsNotSpoken | Cause::UpstreamTlsFailed => Some(balance::Failed::Connect),
         Cause::UpstreamConnectTimeout | Cause::UpstreamResponseTimeout => Some(balance::Failed::Timeout),
-        Cause::UpstreamClosedBeforeResponse | Cause::UpstreamClosedIdle => Some(balance::Failed::Reset),
+        Cause::UpstreamClosedBeforeResponse => Some(balance::Failed::Reset),
         Cause::UpstreamProtocolError | Cause::UpstreamHeadersTooLarge | Cause::UpstreamTlsExpected => {
             Some(balance::Failed::Protocol)
         }

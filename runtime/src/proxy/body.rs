@@ -9,12 +9,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use hyper::body::{Body, Frame, Incoming};
 use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(super) use request::{Bounds, RequestBody, Upload};
-pub(super) use response::{ResponseBody, Source, UpstreamBody};
+pub(super) use response::{ResponseBody, Source, Untaken, UpstreamBody};
 
 use crate::error::Cause;
 
@@ -33,9 +34,12 @@ pub(super) enum BodyError {
     /// There is more than may come.
     #[error("larger than `body_bytes` ({0})")]
     TooLarge(u64),
-    /// Another attempt sends this body now.
-    #[error("given up for another attempt")]
-    Superseded,
+    /// An HTTP/2 stream was taken back, politely, before its end.
+    #[error("taken back before its end")]
+    Cut,
+    /// It has failed before, another attempt sends it now, or nobody needs it any more.
+    #[error("given up")]
+    GivenUp,
 }
 
 impl BodyError {
@@ -48,7 +52,7 @@ impl BodyError {
                 Cause::ClientClosed
             }
             Self::Peer(_) => Cause::RequestInvalid,
-            Self::Superseded => Cause::ClientClosed,
+            Self::Cut | Self::GivenUp => Cause::ClientClosed,
         }
     }
 
@@ -88,6 +92,7 @@ fn is_reset(error: &hyper::Error) -> bool {
 /// A body from a peer, which may not pause for longer than `idle`.
 struct Paced {
     incoming: Incoming,
+    version: Version,
     idle: Duration,
     /// Made with the first pause: most bodies have none.
     timer: Option<Pin<Box<Sleep>>>,
@@ -96,13 +101,17 @@ struct Paced {
 }
 
 impl Paced {
-    fn new(incoming: Incoming, idle: Duration) -> Self {
-        Self { incoming, idle, timer: None, waiting: false }
+    fn new(incoming: Incoming, version: Version, idle: Duration) -> Self {
+        Self { incoming, version, idle, timer: None, waiting: false }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             self.waiting = false;
+            if frame.is_none() && self.version == Version::HTTP_2 && !self.incoming.is_end_stream() {
+                // hyper takes a reset without an error for an end (RFC 9113, section 8.1, allows it after an answer).
+                return Poll::Ready(Some(Err(BodyError::Cut)));
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Peer)));
         }
         let idle = self.idle;

@@ -36,9 +36,9 @@ impl InFlight {
         self.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn end(&self) {
+    pub(super) fn end(&self, now: Instant) {
         self.over.fetch_add(1, Ordering::Relaxed);
-        let since = u64::try_from(self.connected.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let since = u64::try_from(now.saturating_duration_since(self.connected).as_millis()).unwrap_or(u64::MAX);
         self.idle_since.store(since, Ordering::Relaxed);
     }
 
@@ -74,6 +74,13 @@ pub(super) enum Turn {
     Head(Instant),
 }
 
+/// What a connection's timer was last set for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Armed {
+    ForIdleness,
+    ForHead,
+}
+
 /// The connection's stream, with what is known about where it is.
 pub(super) struct ClientIo {
     stream: Stream,
@@ -87,6 +94,7 @@ pub(super) struct ClientIo {
     clean: Option<usize>,
     /// hyper has refused a head by itself; what it wrote was dropped.
     refused: bool,
+    armed: Armed,
     /// Made with the first wait, and moved along when it fires: most requests never touch it.
     timer: Option<Pin<Box<Sleep>>>,
     /// Since then the client has not taken a byte.
@@ -103,6 +111,7 @@ impl ClientIo {
             begun: 0,
             clean: Some(0),
             refused: false,
+            armed: Armed::ForIdleness,
             timer: None,
             stalled: None,
         }
@@ -144,7 +153,16 @@ impl ClientIo {
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.look();
         loop {
+            if let Some(timer) = &mut self.timer
+                && self.armed == Armed::ForIdleness
+                && !self.in_flight.none()
+            {
+                // The exchange has limits of its own. hyper may not ask again when it is over, so the timer goes on.
+                ready!(timer.as_mut().poll(cx));
+                self.timer = None;
+            }
             let deadline = self.deadline();
+            self.armed = if let Turn::Head(_) = self.turn { Armed::ForHead } else { Armed::ForIdleness };
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
             if timer.deadline() > deadline {
                 timer.as_mut().reset(deadline);
@@ -160,7 +178,6 @@ impl ClientIo {
     /// When it will have waited too long, as things are.
     fn deadline(&self) -> Instant {
         match self.turn {
-            // The exchange has limits of its own. hyper may not ask again when it is over, so the timer goes on.
             _ if !self.in_flight.none() => Instant::now() + self.patience.idle,
             Turn::Idle => self.in_flight.idle_since() + self.patience.idle,
             Turn::Head(since) => since + self.patience.head,

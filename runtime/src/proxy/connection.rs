@@ -1,26 +1,32 @@
 //! One client connection: who is at its other end, TLS, which HTTP; then hyper reads requests off it and `exchange`
 //! answers them, until either side ends it. What hyper refuses by itself is answered and logged here, too.
 
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::accept::Ends;
+use super::body::Untaken;
 use super::client_io::{ClientIo, InFlight, Patience, Turn};
+use super::forward::Forwarded;
+use super::patience::Timer;
 use super::preface::{self, Preface};
 use super::stream::{Prefixed, Socket, Stream};
-use super::worker::{ListenerId, LocalExecutor, Worker};
+use super::worker::{LocalExecutor, Worker};
 use super::{exchange, refusal};
 use crate::error::{Cause, Failure};
 use crate::limits;
+use crate::observe::metrics::OpenConnection;
 use crate::snapshot::{Edge, ListenerSettings};
 use crate::tls::fault::client_fault;
 use crate::tls::session::Session;
@@ -37,25 +43,59 @@ pub(super) struct Client {
     /// Whether the peer may say whom it forwards for.
     pub(super) peer_is_trusted: bool,
     pub(super) tls: Option<Arc<Session>>,
+    pub(super) forwarded: Forwarded,
+    pub(super) timer: Timer,
+    http2: Cell<bool>,
     pub(super) edge: Arc<Edge>,
     pub(super) in_flight: Arc<InFlight>,
+    /// Over HTTP/2: answers that may be waiting to be taken.
+    untaken: RefCell<Vec<Weak<Cell<Option<Instant>>>>>,
+    /// It counts, and takes its place, as long as anybody has to do with it: tunnels outlive hyper's part.
+    _counted: OpenConnection,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Client {
+    /// Over HTTP/2, what an answer's body tells whether it is being taken by.
+    pub(super) fn untaken_answer(&self) -> Option<Untaken> {
+        if !self.http2.get() {
+            return None;
+        }
+        let untaken = Untaken::new(Cell::new(Some(Instant::now())));
+        self.untaken.borrow_mut().push(Rc::downgrade(&untaken));
+        Some(untaken)
+    }
+
+    /// Whether some answer has not been taken for too long. Over HTTP/2, a client can be there and take nothing.
+    fn takes_nothing(&self) -> bool {
+        let mut answers = self.untaken.borrow_mut();
+        answers.retain(|untaken| untaken.strong_count() > 0);
+        let since = |untaken: &Weak<Cell<Option<Instant>>>| untaken.upgrade().and_then(|untaken| untaken.get());
+        answers.iter().filter_map(since).any(|since| since.elapsed() >= limits::PEER_STALL)
+    }
 }
 
 /// Serve `socket` until it ends, or until the requests in flight when the worker drains are answered.
-pub(super) async fn serve(worker: Rc<Worker>, id: ListenerId, socket: Socket, ends: Ends) {
-    let snapshot = worker.snapshot();
-    let Some(settings) = snapshot.listeners.get(&id).map(Arc::clone) else {
-        return tracing::debug!(listener = id, "accepted on a listener that is gone");
-    };
-    let edge = Arc::clone(&snapshot.edge);
-    drop(snapshot);
-    let _counted = worker.observer.connection();
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    settings: Arc<ListenerSettings>,
+    permit: OwnedSemaphorePermit,
+    socket: Socket,
+    ends: Ends,
+) {
     let peer = ends.peer;
-    let opening = open(&worker, &settings, edge, socket, ends);
-    match timeout(limits::HANDSHAKE_TIMEOUT, opening).await {
+    // In memory of its own: a connection is idle for longer than it takes to open, and keeps the room for all its states.
+    let opening = Box::pin(open(&worker, &settings, permit, socket, ends));
+    let opened = tokio::select! {
+        biased;
+        opened = timeout(limits::HANDSHAKE_TIMEOUT, opening) => opened,
+        // Nobody has asked for anything.
+        () = worker.draining.wait() => return,
+    };
+    match opened {
         Ok(Ok((client, stream))) => {
             if client.tls.as_ref().is_some_and(|tls| tls.is_http2()) {
-                return serve_http2(client, stream).await;
+                return Box::pin(serve_http2(client, stream)).await;
             }
             serve_either(client, stream, &settings).await;
         }
@@ -71,10 +111,11 @@ pub(super) async fn serve(worker: Rc<Worker>, id: ListenerId, socket: Socket, en
 async fn open(
     worker: &Rc<Worker>,
     settings: &ListenerSettings,
-    edge: Arc<Edge>,
+    permit: OwnedSemaphorePermit,
     socket: Socket,
     ends: Ends,
 ) -> Result<(Rc<Client>, Stream), String> {
+    let edge = Arc::clone(&worker.snapshot().edge);
     let unix = matches!(socket, Socket::Unix(_));
     let peer_is_trusted = unix || edge.trusts(ends.peer.ip());
     let mut client = Client {
@@ -84,8 +125,14 @@ async fn open(
         local: ends.local,
         peer_is_trusted,
         tls: None,
+        forwarded: Forwarded::new(ends.peer, ends.local),
+        timer: Timer::default(),
+        http2: Cell::new(false),
         edge,
         in_flight: Arc::default(),
+        untaken: RefCell::default(),
+        _counted: worker.observer.connection(),
+        _permit: permit,
     };
     let mut stream = Prefixed::new(bytes::Bytes::new(), socket);
     if settings.proxy_protocol {
@@ -95,8 +142,11 @@ async fn open(
         let (announced, rest) = preface::proxy_protocol(stream).await?;
         stream = rest;
         if let Some((source, destination)) = announced {
+            // What comes next is the client's own word: a proxy of this kind passes bytes on as they are.
+            client.peer_is_trusted = client.edge.trusts(source.ip());
             client.address = source;
             client.local = destination;
+            client.forwarded = Forwarded::new(source, destination);
         }
     }
     let stream = match &settings.tls {
@@ -116,8 +166,14 @@ async fn serve_either(client: Rc<Client>, stream: Stream, settings: &ListenerSet
         return serve_http1(client, stream).await;
     }
     let idle = client.edge.limits.keepalive_timeout;
-    match timeout(idle, preface::http2(stream)).await {
-        Ok(Ok((Preface::Http2, stream))) => serve_http2(client, stream).await,
+    let preface = tokio::select! {
+        biased;
+        preface = timeout(idle, Box::pin(preface::http2(stream))) => preface,
+        // Nobody has asked for anything.
+        () = client.worker.draining.wait() => return,
+    };
+    match preface {
+        Ok(Ok((Preface::Http2, stream))) => Box::pin(serve_http2(client, stream)).await,
         Ok(Ok((Preface::Other, stream))) => serve_http1(client, stream).await,
         // It never said a word.
         Ok(Err(_)) | Err(_) => {}
@@ -128,9 +184,10 @@ async fn serve_http1(client: Rc<Client>, stream: Stream) {
     let limits = &client.edge.limits;
     let patience = Patience { idle: limits.keepalive_timeout, head: limits.header_timeout };
     let io = ClientIo::new(stream, Arc::clone(&client.in_flight), patience);
+    // Boxed, so that a connection that is idle does not keep the room for an exchange.
     let service = service_fn(|request| {
         let client = Rc::clone(&client);
-        async move { Ok::<_, Infallible>(exchange::serve(&client, request).await) }
+        Box::pin(async move { Ok::<_, Infallible>(exchange::serve(&client, request).await) })
     });
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_buf_size(limits.header_bytes * 2).max_header_size(limits.header_bytes);
@@ -140,9 +197,10 @@ async fn serve_http1(client: Rc<Client>, stream: Stream) {
     }
     let mut connection = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
     let ended = tokio::select! {
+        biased;
         // Both branches leave the connection where it is, so nothing is lost by either being dropped.
         ended = &mut connection => ended,
-        () = client.worker.draining() => {
+        () = client.worker.draining.wait() => {
             std::pin::Pin::new(&mut connection).graceful_shutdown();
             (&mut connection).await
         }
@@ -152,7 +210,7 @@ async fn serve_http1(client: Rc<Client>, stream: Stream) {
     let Some(parts) = connection.into_parts() else { return };
     let mut io = parts.io.into_inner();
     match why(&mut io, &error, &client) {
-        Some(failure) => refusal::answer(&client, io.into_stream(), &failure).await,
+        Some(failure) => Box::pin(refusal::answer(&client, io.into_stream(), &failure)).await,
         None => tracing::debug!(client = %client.address, %error, "client connection ended"),
     }
 }
@@ -186,6 +244,7 @@ fn why(io: &mut ClientIo, error: &hyper::Error, client: &Client) -> Option<Failu
 }
 
 async fn serve_http2(client: Rc<Client>, stream: Stream) {
+    client.http2.set(true);
     let limits = &client.edge.limits;
     let service = service_fn(|request| {
         let client = Rc::clone(&client);
@@ -193,7 +252,7 @@ async fn serve_http2(client: Rc<Client>, stream: Stream) {
     });
     let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(limits.header_bytes * 2).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits::H2_STREAMS)
         .initial_stream_window_size(limits::H2_STREAM_WINDOW)
         .initial_connection_window_size(limits::H2_CONNECTION_WINDOW)
@@ -203,11 +262,19 @@ async fn serve_http2(client: Rc<Client>, stream: Stream) {
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
-        // Both branches leave the connection where it is, so nothing is lost by either being dropped.
+        biased;
+        // All branches leave the connection where it is, so nothing is lost by the others being dropped.
         ended = &mut connection => ended,
-        () = idle_or_draining(&client) => {
+        end = client.end() => {
+            if end == End::TakesNothing {
+                return client.worker.observer.handshake_failed(client.address, "its answers were not taken");
+            }
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                // It has been told, and what it was answered has been written or is not wanted.
+                () = client.at_rest() => return,
+            }
         }
     };
     if let Err(error) = ended {
@@ -215,25 +282,54 @@ async fn serve_http2(client: Rc<Client>, stream: Stream) {
     }
 }
 
-/// Ends when the gateway drains, or when the client has had no request on its way for long enough.
-async fn idle_or_draining(client: &Client) {
-    let idle = async {
+/// Why an HTTP/2 connection is ended from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The gateway drains.
+    Draining,
+    /// The client has had no request on its way for long enough.
+    Idle,
+    /// The client is there and takes nothing.
+    TakesNothing,
+}
+
+impl Client {
+    async fn end(&self) -> End {
+        // Neither has anything to lose.
+        tokio::select! {
+            end = self.idle_or_stalled() => end,
+            () = self.worker.draining.wait() => End::Draining,
+        }
+    }
+
+    async fn idle_or_stalled(&self) -> End {
         let mut since = Instant::now();
         let mut begun = 0;
         loop {
-            sleep(limits::H2_IDLE_LOOK).await;
-            let now = client.in_flight.begun();
-            if !client.in_flight.none() || now != begun {
+            sleep(limits::H2_IDLE_LOOK.min(self.edge.limits.keepalive_timeout)).await;
+            let now = self.in_flight.begun();
+            if self.takes_nothing() {
+                return End::TakesNothing;
+            }
+            if !self.in_flight.none() || now != begun {
                 begun = now;
                 since = Instant::now();
-            } else if since.elapsed() >= client.edge.limits.keepalive_timeout {
-                return;
+            } else if since.elapsed() >= self.edge.limits.keepalive_timeout {
+                return End::Idle;
             }
         }
-    };
-    // Neither has anything to lose.
-    tokio::select! {
-        () = idle => {}
-        () = client.worker.draining() => {}
+    }
+
+    /// Ends when nothing has been on its way for a while.
+    async fn at_rest(&self) {
+        let mut rested = false;
+        loop {
+            sleep(limits::H2_GOODBYE).await;
+            let rests = self.in_flight.none() || self.takes_nothing();
+            if rests && rested {
+                return;
+            }
+            rested = rests;
+        }
     }
 }

@@ -161,10 +161,17 @@ async fn http(
 
 /// The task that moves a connection along: until it ends, or the drain's time is over.
 fn drive(worker: &Worker, connection: impl Future<Output = hyper::Result<()>> + 'static) -> Driver {
-    let cut = worker.cut.clone();
+    let cut = worker.cut.wait();
     let driver = tokio::task::spawn_local(async move {
-        if let Some(Err(error)) = cut.run_until_cancelled(connection).await {
-            tracing::debug!(%error, "upstream connection ended");
+        // Neither has anything to lose.
+        tokio::select! {
+            biased;
+            ended = connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "upstream connection ended");
+                }
+            }
+            () = cut => {}
         }
     });
     Driver(driver.abort_handle())

@@ -3,9 +3,10 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::header::{CONNECTION, HOST};
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -51,7 +52,7 @@ pub(super) async fn serve(client: &Rc<Client>, mut request: Request<Incoming>) -
     };
     let (source, tunnel) = match passage.outcome {
         Outcome::Forward => {
-            ongoing.journal.upload = upload(&route, client, body);
+            ongoing.journal.upload = upload(&route, client, ongoing.journal.version, body);
             forward(&found, &mut ongoing, upgrade).await
         }
         Outcome::Reply(early) => (reply(&mut ongoing, early), None),
@@ -67,11 +68,12 @@ fn begin(
     snapshot: &Snapshot,
 ) -> (Box<Ongoing>, Incoming, Option<Failure>) {
     let (mut head, body) = request.into_parts();
-    let mut journal = Journal::new(&head, intake::target(&head));
+    let id = RequestId::random();
+    let mut journal = Journal::new(id, &head, intake::target(&head), client.worker.observer.logged());
     let taken = intake::take(&mut head, client);
     journal.host = taken.head.headers.get(HOST).cloned();
     let exchange = Exchange {
-        id: RequestId::random(),
+        id,
         client: taken.client,
         scheme: taken.scheme,
         tls: client.tls.clone(),
@@ -140,7 +142,7 @@ fn pass(route: &Route, ongoing: &mut Ongoing) -> Passage {
 }
 
 /// The request's body, within its bounds; `None` if it has none.
-fn upload(route: &Route, client: &Client, body: Incoming) -> Option<Rc<Upload>> {
+fn upload(route: &Route, client: &Client, version: Version, body: Incoming) -> Option<Rc<Upload>> {
     let limits = &client.edge.limits;
     let retries = &route.service.retries;
     let bounds = Bounds {
@@ -149,15 +151,18 @@ fn upload(route: &Route, client: &Client, body: Incoming) -> Option<Rc<Upload>> 
         bytes: route.body_bytes.or(limits.body_bytes),
         kept: if retries.count > 0 { retries.buffer } else { 0 },
     };
-    Upload::new(body, bounds)
+    Upload::new(body, version, bounds)
 }
 
 /// The upstream's answer, or ours for it. An answer that switches protocols comes with the tunnel that follows it.
 async fn forward(found: &Found, ongoing: &mut Ongoing, upgrade: Option<Upgrade>) -> (Source, Option<Tunnel>) {
     let service = &found.route.service;
-    let begun = Instant::now();
+    let begun = ongoing.client.worker.look_at_the_clock();
     let sent = upstream::send(found, ongoing, upgrade.as_ref()).await;
-    ongoing.journal.upstream = Some(begun.elapsed());
+    let worker = &ongoing.client.worker;
+    // An attempt that was answered has just looked at the clock.
+    let now = if sent.is_ok() { worker.now.get() } else { worker.look_at_the_clock() };
+    ongoing.journal.upstream = Some(now.saturating_duration_since(begun));
     let response = match sent {
         Ok(response) => response,
         Err(failure) => return (reply_failure(ongoing, failure), None),
@@ -207,7 +212,7 @@ fn finish(
 ) -> Response<ResponseBody> {
     if entered > 0 {
         let begun = Instant::now();
-        let Ongoing { exchange, journal, client } = &mut *ongoing;
+        let Ongoing { exchange, journal, client, .. } = &mut *ongoing;
         chain.on_response(client.worker.id, entered, exchange, &mut source, |exchange, failure| {
             let told = answer::failure(exchange, &failure, client.edge.error_header);
             journal.failure.get_or_insert(failure);
@@ -215,14 +220,20 @@ fn finish(
         });
         journal.plugins += begun.elapsed();
     }
+    let now = if entered > 0 || ongoing.journal.upstream.is_none() {
+        ongoing.client.worker.look_at_the_clock()
+    } else {
+        ongoing.client.worker.now.get()
+    };
     let (status, mut headers) = match ongoing.exchange.response.take() {
         Some(head) => (head.status, head.headers),
         // Every path here has set one; an empty 500 is still an answer.
         None => (StatusCode::INTERNAL_SERVER_ERROR, http::HeaderMap::new()),
     };
     ongoing.journal.status = status.as_u16();
-    ongoing.journal.answered = ongoing.journal.begun.elapsed();
+    ongoing.journal.answered = now.saturating_duration_since(ongoing.journal.begun);
     stamp(&mut headers, &ongoing);
+    leave_out_body(&mut source, status, &mut headers, &ongoing);
     let body = match tunnel {
         // A plugin may have answered in its place.
         Some(tunnel) if status == StatusCode::SWITCHING_PROTOCOLS => {
@@ -240,26 +251,46 @@ fn finish(
     response
 }
 
+/// An answer of ours to HEAD, or of a status that has no body, is its head alone (RFC 9110, sections 9.3.2 and 6.4.1).
+fn leave_out_body(source: &mut Source, status: StatusCode, headers: &mut HeaderMap, ongoing: &Ongoing) {
+    let Source::Whole(bytes) = source else { return };
+    if [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status) {
+        *source = Source::Empty;
+    } else if ongoing.journal.method == Method::HEAD {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        *source = Source::Empty;
+    }
+}
+
 /// What every answer says of its way, in milliseconds (Kong: X-Kong-Upstream-Latency, -Proxy-Latency and, on its own
 /// answers, -Response-Latency).
 fn stamp(headers: &mut http::HeaderMap, ongoing: &Ongoing) {
     let journal = &ongoing.journal;
     let total = journal.answered;
-    headers.insert(answer::REQUEST_ID, ongoing.exchange.id.to_header());
-    let whole = |time: std::time::Duration| HeaderValue::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    headers.insert(answer::REQUEST_ID, journal.id.clone());
     match (journal.upstream, journal.upstream_status) {
         (Some(upstream), Some(_)) => {
-            headers.insert(answer::UPSTREAM_LATENCY, whole(upstream));
-            headers.insert(answer::PROXY_LATENCY, whole(total.saturating_sub(upstream)));
+            headers.insert(answer::UPSTREAM_LATENCY, milliseconds(upstream));
+            headers.insert(answer::PROXY_LATENCY, milliseconds(total.saturating_sub(upstream)));
             headers.append(http::header::VIA, forward::VIA);
         }
         _ => {
-            headers.insert(answer::RESPONSE_LATENCY, whole(total));
+            headers.insert(answer::RESPONSE_LATENCY, milliseconds(total));
         }
     }
     let misread = journal.failure.as_ref().is_some_and(|failure| failure.cause.ends_connection());
     if misread && journal.version != Version::HTTP_2 {
         // Where the next request begins is anybody's guess.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// Whole ones. Most are few, and those take no memory.
+fn milliseconds(time: Duration) -> HeaderValue {
+    const FEW: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let milliseconds = time.as_millis();
+    match usize::try_from(milliseconds).ok().and_then(|few| FEW.get(few)) {
+        Some(few) => HeaderValue::from_static(few),
+        None => HeaderValue::from(u64::try_from(milliseconds).unwrap_or(u64::MAX)),
     }
 }

@@ -1,13 +1,19 @@
 //! What an upstream gets to see: the request, rewritten for its next hop.
 
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery};
 use http::{Request, Uri, Version};
 use hyper::body::Body;
 
 use super::body::RequestBody;
+use super::connection::Client;
 use super::exchange::Found;
-use super::intake::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PATH, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PROTO};
+use super::intake::{
+    FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PATH, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PROTO, REAL_IP,
+};
 use super::ongoing::Ongoing;
 use super::tunnel::Upgrade;
 use super::{answer, path};
@@ -15,18 +21,22 @@ use crate::error::{Cause, Failure};
 use crate::identity::Credential;
 use crate::snapshot::Service;
 
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
 const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
 const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
 const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
+/// What answers came through.
 pub(super) const VIA: HeaderValue = HeaderValue::from_static("1.1 tidegate");
+/// What requests came through: this very process, so that one that comes back is known, and one that came through
+/// another gateway of this kind is not taken for it (RFC 9110, section 7.6.3).
+pub(super) static VIA_HERE: LazyLock<HeaderValue> =
+    LazyLock::new(|| text(&format!("1.1 tidegate-{:08x}", fastrand::u32(..))));
 
 /// The request for a connection that speaks `version`. Leaves the head's values behind for another attempt, and for
 /// response hooks, which may read the request.
 pub(super) fn request(
     found: &Found,
-    ongoing: &Ongoing,
+    ongoing: &mut Ongoing,
     upgrade: Option<&Upgrade>,
     version: Version,
 ) -> Result<Request<RequestBody>, Failure> {
@@ -70,7 +80,8 @@ fn target(found: &Found, target: &PathAndQuery) -> Result<PathAndQuery, String> 
     let route = &found.route;
     let stripped = if route.strip_path { found.prefix_length } else { 0 };
     let base = &route.service.path;
-    if stripped == 0 && base.is_empty() {
+    // Without its first "/", and with it again, it is the same.
+    if stripped <= 1 && base.is_empty() {
         return Ok(target.clone());
     }
     let rest = target.path().get(stripped..).unwrap_or_default();
@@ -83,45 +94,70 @@ fn target(found: &Found, target: &PathAndQuery) -> Result<PathAndQuery, String> 
     path::join(&format!("{base}{rest}"), target.query())
 }
 
-fn headers(found: &Found, ongoing: &Ongoing) -> HeaderMap {
+fn headers(found: &Found, ongoing: &mut Ongoing) -> HeaderMap {
+    // The copy stays here. hyper makes the first one with room for more, which a copy would not have.
+    let copy = ongoing.exchange.request.headers.clone();
+    let mut headers = std::mem::replace(&mut ongoing.exchange.request.headers, copy);
     let (exchange, client, route) = (&ongoing.exchange, &ongoing.client, &found.route);
-    let mut headers = exchange.request.headers.clone();
 
-    let host = headers.remove(header::HOST);
-    // What is still there under these names came from a trusted proxy, which is nearer to the client.
-    if let Some(host) = &host {
-        headers.entry(FORWARDED_HOST).or_insert_with(|| host.clone());
+    let own_host = || route.service.host.clone();
+    let host = match exchange.request.headers.get(header::HOST) {
+        Some(_) if route.preserve_host => exchange.request.headers.get(header::HOST).cloned(),
+        Some(_) => headers.insert(header::HOST, own_host()),
+        None => {
+            headers.insert(header::HOST, own_host());
+            None
+        }
+    };
+    if let Some(host) = host {
+        add(&mut headers, client, FORWARDED_HOST, host);
     }
-    let host = if route.preserve_host { host } else { None };
-    headers.insert(header::HOST, host.unwrap_or_else(|| route.service.host.clone()));
-
-    let peer = text(&client.address.ip().to_string());
-    let forwarded_for = match headers.remove(FORWARDED_FOR) {
-        None => peer.clone(),
-        Some(first) => {
-            let all = exchange.request.headers.get_all(FORWARDED_FOR).iter().skip(1).map(HeaderValue::as_bytes);
-            list([first.as_bytes()].into_iter().chain(all).chain([peer.as_bytes()]))
+    let forwarded_for = match exchange.request.headers.get(FORWARDED_FOR) {
+        None => client.forwarded.address.clone(),
+        Some(_) => {
+            let before = exchange.request.headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+            list(before.chain([client.forwarded.address.as_bytes()]))
         }
     };
     headers.insert(FORWARDED_FOR, forwarded_for);
-    let real = if exchange.client == client.address { peer } else { text(&exchange.client.ip().to_string()) };
+    let same = exchange.client == client.address;
+    let real = if same { client.forwarded.address.clone() } else { text(&exchange.client.ip().to_string()) };
     headers.insert(REAL_IP, real);
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(exchange.scheme.name()));
-    headers.entry(FORWARDED_PORT).or_insert_with(|| HeaderValue::from(client.local.port()));
+    add(&mut headers, client, FORWARDED_PORT, client.forwarded.port.clone());
     let path = exchange.request.target.path();
-    headers.entry(FORWARDED_PATH).or_insert_with(|| text(path));
+    add(&mut headers, client, FORWARDED_PATH, text(path));
     if route.strip_path && found.prefix_length > 1 {
         let prefix = text(path.get(..found.prefix_length).unwrap_or_default());
-        headers.entry(FORWARDED_PREFIX).or_insert(prefix);
+        add(&mut headers, client, FORWARDED_PREFIX, prefix);
     }
-    // Answered by hyper, as soon as somebody wants the body.
-    headers.remove(header::EXPECT);
-    headers.append(header::VIA, VIA);
-    headers.insert(answer::REQUEST_ID, exchange.id.to_header());
+    headers.append(header::VIA, VIA_HERE.clone());
+    headers.insert(answer::REQUEST_ID, ongoing.journal.id.clone());
     if let Some(credential) = &exchange.credential {
         identify(&mut headers, credential);
     }
     headers
+}
+
+/// What is there already came from a trusted proxy, which is nearer to the client.
+fn add(headers: &mut HeaderMap, client: &Client, name: HeaderName, value: HeaderValue) {
+    if client.peer_is_trusted {
+        headers.entry(name).or_insert(value);
+    } else {
+        headers.insert(name, value);
+    }
+}
+
+/// What upstreams are told about a connection, the same for all of its requests.
+pub(super) struct Forwarded {
+    address: HeaderValue,
+    port: HeaderValue,
+}
+
+impl Forwarded {
+    pub(super) fn new(client: SocketAddr, local: SocketAddr) -> Self {
+        Self { address: text(&client.ip().to_string()), port: HeaderValue::from(local.port()) }
+    }
 }
 
 /// Tell the upstream who was authenticated.

@@ -1,13 +1,14 @@
 //! The one reading of a request's head: who sent it, for which host, to which path. What could be read in two ways is
 //! refused here; what only the gateway may say is taken away, before a plugin or an upstream could believe it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::header::{self, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{Method, Version, request};
 
 use super::connection::Client;
+use super::forward::VIA_HERE;
 use super::{answer, path};
 use crate::error::{Cause, Failure};
 use crate::hop_by_hop;
@@ -18,16 +19,17 @@ pub(super) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwar
 pub(super) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(super) const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 pub(super) const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+pub(super) const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub(super) const FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
 
 /// All that an upstream may believe about who sent a request, under Kong's names.
-const IDENTITY: [&str; 6] = [
-    "x-consumer-id",
-    "x-consumer-custom-id",
-    "x-consumer-username",
-    "x-consumer-groups",
-    "x-credential-identifier",
-    "x-anonymous-consumer",
+const IDENTITY: [HeaderName; 6] = [
+    HeaderName::from_static("x-consumer-id"),
+    HeaderName::from_static("x-consumer-custom-id"),
+    HeaderName::from_static("x-consumer-username"),
+    HeaderName::from_static("x-consumer-groups"),
+    HeaderName::from_static("x-credential-identifier"),
+    HeaderName::from_static("x-anonymous-consumer"),
 ];
 
 /// A request's head as it was taken in.
@@ -56,7 +58,12 @@ pub(super) fn take(head: &mut request::Parts, client: &Client) -> Taken {
     let headers = &mut head.headers;
     // Before plugins see it: what they set cannot be taken away by what the client says of its connection.
     hop_by_hop::strip(headers);
-    strip_identity(headers);
+    if headers.keys().any(may_be_ours) {
+        strip_identity(headers);
+        if !client.peer_is_trusted {
+            distrust(headers);
+        }
+    }
     if head.version == Version::HTTP_2 {
         join_cookies(headers);
     }
@@ -73,8 +80,6 @@ pub(super) fn take(head: &mut request::Parts, client: &Client) -> Taken {
     };
     if client.peer_is_trusted {
         believe(&mut taken, client);
-    } else {
-        distrust(&mut taken.head.headers);
     }
     taken
 }
@@ -87,18 +92,59 @@ fn check(head: &mut request::Parts, target: &PathAndQuery, client: &Client) -> R
         let detail = format!("its target has {length} bytes, more than `uri_bytes` ({})", limits.uri_bytes);
         return Err(Failure::new(Cause::UriTooLong, detail));
     }
+    if head.version == Version::HTTP_2 {
+        // hyper's own limit is wider, since what it refuses gets no word of explanation.
+        let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if bytes + length > limits.header_bytes {
+            let detail = format!("its head has {bytes} bytes, more than `header_bytes` ({})", limits.header_bytes);
+            return Err(Failure::new(Cause::HeaderTooLarge, detail));
+        }
+    }
     let fields = head.headers.len();
     if fields > limits.headers {
         let detail = format!("it has {fields} header fields, more than `headers` ({})", limits.headers);
         return Err(Failure::new(Cause::HeaderTooLarge, detail));
     }
+    let survey = Survey::of(&head.headers);
+    if survey.via && head.headers.get_all(header::VIA).iter().any(came_from_here) {
+        let detail = "its Via field names this gateway: a service's url leads back to it";
+        return Err(Failure::new(Cause::ProxyLoop, detail));
+    }
     settle_host(head, client).map_err(invalid)?;
-    check_framing(head).map_err(invalid)?;
+    if survey.framing {
+        check_framing(head).map_err(invalid)?;
+    }
     let about_the_server = target.path() == "*" && head.method == Method::OPTIONS;
     if !target.path().starts_with('/') && !about_the_server {
         return Err(invalid(format!("\"{}\" is no path", target.path())));
     }
     path::normalised(target).map_err(invalid)
+}
+
+/// What a head has at all, found in one pass: most of what could be wrong with it is not there.
+struct Survey {
+    via: bool,
+    /// Anything that says where its body ends.
+    framing: bool,
+}
+
+impl Survey {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut survey = Self { via: false, framing: false };
+        for name in headers.keys() {
+            match name.as_str() {
+                "via" => survey.via = true,
+                "content-length" | "transfer-encoding" => survey.framing = true,
+                _ => {}
+            }
+        }
+        survey
+    }
+}
+
+fn came_from_here(via: &HeaderValue) -> bool {
+    let here = VIA_HERE.as_bytes();
+    via.as_bytes().split(|byte| *byte == b',').any(|hop| hop.trim_ascii() == here)
 }
 
 /// See to it that `host` is there once and names a host. A target with an authority of its own must agree with it, and a
@@ -147,19 +193,21 @@ fn check_scheme(head: &request::Parts, client: &Client) -> Result<(), String> {
 /// `host` or `host:port`, the host a name or an address (RFC 9110, section 7.2). Names are what names in use are made of,
 /// not all that the grammar allows.
 fn check_host(host: &[u8]) -> Result<(), String> {
-    let no_host = || format!("\"{}\" is no Host", host.escape_ascii());
-    let text = str::from_utf8(host).map_err(|_| no_host())?;
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => (name, port),
-        _ => (text, ""),
+    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    let (name, port) = match host.iter().rposition(|byte| *byte == b':' || *byte == b']') {
+        Some(at) if host.get(at) == Some(&b':') => host.split_at(at),
+        _ => (host, &b""[..]),
     };
-    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let is_name = match address {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
+    let is_name = match name {
+        [b'[', address @ .., b']'] => str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        name => !name.is_empty() && name.iter().all(in_name),
     };
-    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok());
-    if is_name && is_port { Ok(()) } else { Err(no_host()) }
+    let digits = port.get(1..).unwrap_or_default();
+    let number = digits
+        .iter()
+        .fold(0_u32, |number, digit| number.saturating_mul(10).saturating_add(u32::from(digit.wrapping_sub(b'0'))));
+    let is_port = digits.iter().all(u8::is_ascii_digit) && number <= u32::from(u16::MAX);
+    if is_name && is_port { Ok(()) } else { Err(format!("\"{}\" is no Host", host.escape_ascii())) }
 }
 
 /// A request's end has one place only. hyper reads what is chunked as chunked whatever its length, and closes the
@@ -187,15 +235,37 @@ fn check_framing(head: &mut request::Parts) -> Result<(), String> {
     Ok(())
 }
 
-/// Take away what only the gateway may say. Many servers make one name of `x-consumer-id` and `x_consumer_id`.
+/// Trailers are merged into the header section by some; so they may say no more than that.
+pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
+    hop_by_hop::strip_trailers(trailers);
+    strip_identity(trailers);
+    distrust(trailers);
+    trailers.remove(FORWARDED_FOR);
+    trailers.remove(REAL_IP);
+}
+
+/// Whether it could be a name that a stranger may not use: nearly no request has one.
+fn may_be_ours(name: &HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    matches!(name, [b'x', b'-' | b'_', ..]) || name == b"forwarded" || name == b"expect"
+}
+
+/// Take away what only the gateway may say.
 fn strip_identity(headers: &mut HeaderMap) {
     for name in IDENTITY {
         headers.remove(name);
     }
     headers.remove(answer::REQUEST_ID);
+    // Answered by hyper, as soon as somebody wants the body.
+    headers.remove(header::EXPECT);
+    strip_lookalikes(headers, |name| name.starts_with("x-gateway-") || IDENTITY.iter().any(|ours| *ours == name));
+}
+
+/// Take away `x_consumer_id` where `x-consumer-id` has no place: many servers make one name of both.
+fn strip_lookalikes(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
     let is_lookalike = |name: &&HeaderName| {
         let name = name.as_str();
-        name.starts_with('x') && name.contains('_') && IDENTITY.contains(&&*name.replace('_', "-"))
+        name.starts_with('x') && name.contains('_') && is_meant(&name.replace('_', "-"))
     };
     let lookalikes: Vec<HeaderName> = headers.keys().filter(is_lookalike).cloned().collect();
     for name in lookalikes {
@@ -227,7 +297,7 @@ fn believe(taken: &mut Taken, client: &Client) {
     // From the nearest proxy outwards, as long as each one is trusted to know the next.
     let named = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let chain: Vec<&str> = named.flat_map(|value| value.split(',')).collect();
-    let mut trusted = client.peer == client.address || client.edge.trusts(client.address.ip());
+    let mut trusted = true;
     for name in chain.into_iter().rev() {
         if !trusted {
             break;
@@ -247,8 +317,69 @@ fn named_address(text: &str) -> Option<SocketAddr> {
 /// Nobody we know says so. X-Forwarded-For stays, as in Kong: each hop adds its peer, and the reader counts from the
 /// right. The others would be taken at their word.
 fn distrust(headers: &mut HeaderMap) {
+    strip_lookalikes(headers, |name| name.starts_with("x-forwarded-") || name == REAL_IP.as_str());
     headers.remove(header::FORWARDED);
     for name in [FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PATH] {
         headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    proptest! {
+        /// However it is spelled: an upstream that takes "_" for "-" must not be told a lie.
+        #[test]
+        fn nobody_says_who_they_are_by_a_header(
+            names in vec((select(IDENTITY.to_vec()), vec(any::<bool>(), 32)), 0..8),
+            others in vec("x[-_][a-z_-]{1,12}", 0..4),
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, flips) in names {
+                let flipped = |(at, c): (usize, char)| if c == '-' && flips[at] { '_' } else { c };
+                let name: String = name.as_str().chars().enumerate().map(flipped).collect();
+                headers.append(name.parse::<HeaderName>().unwrap(), "admin".parse().unwrap());
+            }
+            for name in &others {
+                headers.append(name.parse::<HeaderName>().unwrap(), "kept".parse().unwrap());
+            }
+            if headers.keys().any(may_be_ours) {
+                strip_identity(&mut headers);
+            }
+            prop_assert!(headers.values().all(|value| value == "kept"), "{:?}", headers);
+            prop_assert_eq!(headers.len(), others.len());
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_maybe_a_port() {
+        for good in ["a", "a.example.com:80", "127.0.0.1", "[::1]", "[::1]:8080", "a:", "a_b-c~d"] {
+            assert!(check_host(good.as_bytes()).is_ok(), "{good}");
+        }
+        for bad in
+            ["", ":80", "a:b", "a:65536", "a:+80", "a:80:80", "[::1", "::1", "[a]", "[::1]a", "u@a", "a b", "a/b", "é"]
+        {
+            assert!(check_host(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn proxies_name_clients_with_or_without_a_port() {
+        for (text, expected) in [
+            ("192.0.2.1", Some("192.0.2.1:0")),
+            ("192.0.2.1:80", Some("192.0.2.1:80")),
+            ("2001:db8::1", Some("[2001:db8::1]:0")),
+            ("[2001:db8::1]", Some("[2001:db8::1]:0")),
+            ("[2001:db8::1]:80", Some("[2001:db8::1]:80")),
+            ("unknown", None),
+            ("", None),
+        ] {
+            assert_eq!(named_address(text).map(|address| address.to_string()).as_deref(), expected, "{text}");
+        }
     }
 }

@@ -6,21 +6,24 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::Version;
+use tokio::time::Instant;
 
 use super::connection::Client;
-use super::ongoing::Ongoing;
+use super::ongoing::{Logged, Ongoing};
 use crate::error::Failure;
 use crate::host::exchange::RequestId;
 use crate::observe::Connection;
 use crate::observe::access_log::Lines;
 use crate::observe::failures::Failures;
-use crate::observe::metrics::{Metrics, OpenConnection, WorkerMetrics};
+use crate::observe::metrics::{Metrics, OpenConnection, OpenExchange, WorkerMetrics};
 use crate::observe::record::{Failing, Record};
 
 /// What one worker writes to.
 pub struct Observer {
     worker: usize,
     lines: Lines,
+    /// Whether lines have the query.
+    query: bool,
     metrics: Arc<Metrics>,
     own: Arc<WorkerMetrics>,
     failures: Arc<Failures>,
@@ -28,14 +31,24 @@ pub struct Observer {
 
 impl Observer {
     /// For worker number `worker`.
-    pub fn new(worker: usize, lines: Lines, metrics: Arc<Metrics>, failures: Arc<Failures>) -> Self {
+    pub fn new(worker: usize, lines: Lines, query: bool, metrics: Arc<Metrics>, failures: Arc<Failures>) -> Self {
         let own = metrics.worker(worker);
-        Self { worker, lines, metrics, own, failures }
+        Self { worker, lines, query, metrics, own, failures }
     }
 
     /// A client has connected; it is counted as long as the guard is there.
     pub(super) fn connection(&self) -> OpenConnection {
         self.own.connection()
+    }
+
+    /// Whether there is an access log.
+    pub(super) fn logged(&self) -> Logged {
+        if self.lines.is_on() { Logged::Yes } else { Logged::No }
+    }
+
+    /// A request has come; it is counted as long as the guard is there.
+    pub(super) fn exchange(&self) -> OpenExchange {
+        self.own.exchange()
     }
 
     /// A request goes over such a connection.
@@ -109,9 +122,9 @@ impl Observer {
     }
 
     /// An exchange is over.
-    pub(super) fn over(&self, ongoing: &Ongoing) {
-        let Ongoing { exchange, journal, client } = ongoing;
-        let total = journal.begun.elapsed();
+    pub(super) fn over(&self, ongoing: &Ongoing, now: Instant) {
+        let Ongoing { exchange, journal, client, .. } = ongoing;
+        let total = now.saturating_duration_since(journal.begun);
         let bytes_in = journal.upload.as_ref().map_or(0, |upload| upload.received());
         let upstream = journal.upstream.filter(|_| journal.upstream_status.is_some());
         let unrouted;
@@ -125,13 +138,12 @@ impl Observer {
         let elsewhere = journal.answered.saturating_sub(journal.upstream.unwrap_or_default());
         metrics.observe(self.worker, journal.status, total, upstream, elsewhere);
         metrics.transferred(self.worker, bytes_in, journal.sent);
-        if journal.failure.is_none() && !self.lines.is_on() {
+        if journal.failure.is_none() && self.logged() == Logged::No {
             return;
         }
-        let mut id = [0; 32];
         let record = Record {
             time: journal.time,
-            request_id: exchange.id.write(&mut id),
+            request_id: journal.id.to_str().unwrap_or_default(),
             client: exchange.client.ip(),
             client_port: exchange.client.port(),
             peer: peer(client, exchange.client),
@@ -140,7 +152,7 @@ impl Observer {
             tls: client.tls.as_ref().map(|tls| tls.version()),
             method: journal.method.as_str(),
             host: journal.host.as_ref().map_or(b"", |host| host.as_bytes()),
-            path: journal.target.as_str(),
+            path: if self.query { journal.target.as_str() } else { journal.target.path() },
             user_agent: journal.user_agent.as_ref().map(|agent| agent.as_bytes()),
             referer: journal.referer.as_ref().map(|referer| referer.as_bytes()),
             status: journal.status,
@@ -166,7 +178,7 @@ impl Observer {
         self.failures.push(record);
         let Record { status, route, service, request_id, client, method, .. } = record;
         let (code, phase, detail) = (failure.code, failure.phase.name(), failure.detail);
-        let path = record.path.split_once('?').map_or(record.path, |(path, _)| path);
+        let path = record.path.split('?').next().unwrap_or_default();
         if *status >= 500 {
             tracing::warn!(code, phase, status, route, service, request_id, %client, method, path, "{detail}");
         } else {

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::body::Upload;
 use super::connection::Client;
 use crate::error::{Cause, Failure, Phase};
-use crate::host::exchange::Exchange;
+use crate::host::exchange::{Exchange, RequestId};
 use crate::observe::Attempt;
+use crate::observe::metrics::OpenExchange;
 
 /// One exchange, from its request's head to its response's last byte.
 pub(super) struct Ongoing {
@@ -21,10 +22,13 @@ pub(super) struct Ongoing {
     pub(super) exchange: Box<Exchange>,
     pub(super) journal: Journal,
     pub(super) client: Rc<Client>,
+    _counted: OpenExchange,
 }
 
 /// What is remembered of an exchange for the log and the metrics.
 pub(super) struct Journal {
+    /// The request's id, as answers and upstreams get it.
+    pub(super) id: HeaderValue,
     pub(super) begun: Instant,
     pub(super) time: SystemTime,
     pub(super) method: Method,
@@ -51,6 +55,13 @@ pub(super) struct Journal {
     pub(super) stage: Stage,
 }
 
+/// Whether an exchange will have a line in the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logged {
+    Yes,
+    No,
+}
+
 /// How far an exchange has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -64,15 +75,18 @@ pub(super) enum Stage {
 
 impl Journal {
     /// Begin with the request as the client sent it.
-    pub(super) fn new(head: &request::Parts, target: PathAndQuery) -> Self {
+    /// What only the access log wants is left out unless there is one.
+    pub(super) fn new(id: RequestId, head: &request::Parts, target: PathAndQuery, logged: Logged) -> Self {
+        let field = |name| if logged == Logged::Yes { head.headers.get(name).cloned() } else { None };
         Self {
+            id: id.to_header(),
             begun: Instant::now(),
             time: SystemTime::now(),
             method: head.method.clone(),
             target,
             host: None,
-            user_agent: head.headers.get(USER_AGENT).cloned(),
-            referer: head.headers.get(REFERER).cloned(),
+            user_agent: field(USER_AGENT),
+            referer: field(REFERER),
             version: head.version,
             upload: None,
             dns: None,
@@ -100,7 +114,8 @@ impl Journal {
 impl Ongoing {
     pub(super) fn new(exchange: Box<Exchange>, journal: Journal, client: &Rc<Client>) -> Box<Self> {
         client.in_flight.begin();
-        Box::new(Self { exchange, journal, client: Rc::clone(client) })
+        let _counted = client.worker.observer.exchange();
+        Box::new(Self { exchange, journal, client: Rc::clone(client), _counted })
     }
 
     /// The first failure is the one that counts.
@@ -121,15 +136,19 @@ impl Ongoing {
     /// All of the answer is handed over.
     pub(super) fn complete(&mut self) {
         self.journal.stage = Stage::Complete;
+        if let Some(upload) = &self.journal.upload {
+            upload.close();
+        }
     }
 }
 
 impl Drop for Ongoing {
     fn drop(&mut self) {
-        self.client.in_flight.end();
+        let now = self.client.worker.look_at_the_clock();
+        self.client.in_flight.end(now);
         let journal = &mut self.journal;
         if journal.stage == Stage::Asked {
-            journal.answered = journal.begun.elapsed();
+            journal.answered = now.saturating_duration_since(journal.begun);
         }
         if journal.stage != Stage::Complete && journal.failure.is_none() {
             let phase = if journal.stage == Stage::Answered { Phase::Body } else { Phase::Response };
@@ -139,6 +158,6 @@ impl Drop for Ongoing {
         if journal.failure.as_ref().is_some_and(|failure| failure.cause == Cause::ClientClosed) {
             journal.status = Cause::ClientClosed.row().status.as_u16();
         }
-        self.client.worker.observer.over(self);
+        self.client.worker.observer.over(self, now);
     }
 }

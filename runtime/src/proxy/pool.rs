@@ -3,14 +3,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
-use std::time::Instant;
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::body::RequestBody;
 use super::wire::Seen;
@@ -21,6 +22,24 @@ use crate::limits;
 pub(super) struct Key {
     pub(super) endpoint: u32,
     pub(super) transport: u32,
+}
+
+/// For keys of our own making, which nobody can choose so as to collide (Fibonacci hashing).
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32((*byte).into()));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0.rotate_left(32) ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
 }
 
 /// A connection of either kind. Dropping the last of it closes it, whatever is still on its way.
@@ -41,6 +60,10 @@ pub(super) struct Http2 {
     streams: Cell<usize>,
     /// As many as it takes.
     room: Rc<Cell<usize>>,
+    /// When the last one ended.
+    idle_since: Cell<Instant>,
+    /// It did not answer, so nobody else should have to wait for it.
+    given_up: Cell<bool>,
     _driver: Driver,
     seen: Seen,
 }
@@ -65,14 +88,15 @@ impl Connection {
         driver: Driver,
         seen: Seen,
     ) -> Self {
-        Self::Http2(Rc::new(Http2 { sender, streams: Cell::new(0), room, _driver: driver, seen }))
+        let (streams, idle_since, given_up) = (Cell::new(0), Cell::new(Instant::now()), Cell::new(false));
+        Self::Http2(Rc::new(Http2 { sender, streams, room, idle_since, given_up, _driver: driver, seen }))
     }
 }
 
 /// Connections by what they are good for.
 #[derive(Default)]
 pub(super) struct Pool {
-    slots: RefCell<HashMap<Key, Slot>>,
+    slots: RefCell<HashMap<Key, Slot, BuildHasherDefault<KeyHasher>>>,
 }
 
 #[derive(Default)]
@@ -90,15 +114,23 @@ struct Idle {
 }
 
 impl Idle {
-    fn is_good(&self) -> bool {
-        self.connection.sender.is_ready() && self.since.elapsed() < limits::IDLE_CONNECTION_TIME
+    fn is_good(&self, now: Instant) -> bool {
+        self.connection.sender.is_ready() && now.duration_since(self.since) < limits::IDLE_CONNECTION_TIME
     }
 }
 
 impl Http2 {
     /// Whether it takes one more request. One that takes none any more ends with the requests it has.
     fn has_room(&self) -> bool {
-        !self.sender.is_closed() && self.sender.is_ready() && self.streams.get() < self.room.get()
+        self.is_good() && self.sender.is_ready() && self.streams.get() < self.room.get()
+    }
+
+    fn is_good(&self) -> bool {
+        !self.sender.is_closed() && !self.given_up.get()
+    }
+
+    fn is_idle(&self, now: Instant) -> bool {
+        self.streams.get() == 0 && now.duration_since(self.idle_since.get()) >= limits::IDLE_CONNECTION_TIME
     }
 }
 
@@ -138,11 +170,11 @@ impl Drop for Ticket {
 
 impl Pool {
     /// A connection for `key`; `shared` says that what would be made can be shared.
-    pub(super) fn find(self: &Rc<Self>, key: Key, shared: bool) -> Found {
+    pub(super) fn find(self: &Rc<Self>, key: Key, shared: bool, now: Instant) -> Found {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.entry(key).or_default();
         while let Some(idle) = slot.idle.pop() {
-            if idle.is_good() {
+            if idle.is_good(now) {
                 return Found::Connection(self.lease(key, Connection::Http1(idle.connection)));
             }
         }
@@ -171,7 +203,7 @@ impl Pool {
         let Connection::Http2(connection) = connection else { return };
         let mut slots = self.slots.borrow_mut();
         let shared = &mut slots.entry(key).or_default().shared;
-        shared.retain(|connection| !connection.sender.is_closed());
+        shared.retain(|connection| connection.is_good());
         if shared.len() < limits::H2_CONNECTIONS {
             shared.push(Rc::clone(connection));
         }
@@ -179,9 +211,10 @@ impl Pool {
 
     /// Close what has been idle for too long, or was closed by the other side.
     pub(super) fn sweep(&self) {
+        let now = Instant::now();
         self.slots.borrow_mut().retain(|_, slot| {
-            slot.idle.retain(Idle::is_good);
-            slot.shared.retain(|connection| !connection.sender.is_closed());
+            slot.idle.retain(|idle| idle.is_good(now));
+            slot.shared.retain(|connection| connection.is_good() && !connection.is_idle(now));
             !slot.idle.is_empty() || !slot.shared.is_empty() || slot.connecting.is_some()
         });
     }
@@ -239,6 +272,13 @@ impl Lease {
         }
     }
 
+    /// It did not answer in time. A shared connection takes no more requests.
+    pub(super) fn give_up_on(&self) {
+        if let Some(Connection::Http2(connection)) = &self.connection {
+            connection.given_up.set(true);
+        }
+    }
+
     /// The response is over.
     pub(super) fn release(mut self) {
         // Sharing ends with the drop of the lease.
@@ -264,6 +304,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(Connection::Http2(connection)) = &self.connection {
             connection.streams.set(connection.streams.get().saturating_sub(1));
+            connection.idle_since.set(Instant::now());
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The PROXY protocol, versions 1 and 2: what a load balancer in front says about whom it connects
-//! (https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt). Bytes in, addresses out; reading, waiting and whom to
+//! (<https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>). Bytes in, addresses out; reading, waiting and whom to
 //! believe are the caller's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

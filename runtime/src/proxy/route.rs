@@ -84,6 +84,8 @@ pub struct Router<R> {
     ways: Vec<Way>,
     patterns: Vec<Pattern>,
     hosts: Hosts<Paths>,
+    /// Whether any route asks for hosts: if not, nobody has to look at them.
+    hosts_matter: bool,
 }
 
 /// One host and one path of a route.
@@ -162,12 +164,14 @@ impl<R> Router<R> {
         let headers = |way: usize| ranked.get(way).map_or(&[][..], |(.., criteria)| &criteria.headers);
         let hosts = hosts.finish(|paths| paths.finish(&patterns.compiled, &headers));
         let shadowed = shadowed(&routes);
-        Built { router: Self { routes, ways, patterns: patterns.compiled, hosts }, shadowed }
+        let hosts_matter = routes.iter().any(|(criteria, _)| !criteria.hosts.is_empty());
+        Built { router: Self { routes, ways, patterns: patterns.compiled, hosts, hosts_matter }, shadowed }
     }
 
     /// The best match. Allocates nothing unless regexes come into question.
     pub fn find(&self, ask: &Ask<'_>) -> Option<Match<'_, R>> {
-        let host = RequestedHost::new(ask.host, ask.port);
+        let host = if self.hosts_matter { ask.host } else { "" };
+        let host = RequestedHost::new(host, ask.port);
         let best = self
             .visit(&host, ask.path, |place, bound| place.find(ask.headers, bound, |way| self.fits(way, &host, ask)));
         let way = self.ways.get(best)?;

@@ -9,6 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{client, server};
 
+/// Bytes that are gathered here rather than by the kernel.
+const GATHERED: usize = 1024;
+
 /// What the kernel gives.
 pub(super) enum Socket {
     Tcp(TcpStream),
@@ -70,6 +73,18 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // A head and a small body: copied together they are sent for less than the kernel takes to gather them.
+        let length: usize = slices.iter().map(|slice| slice.len()).sum();
+        let mut gathered = [0; GATHERED];
+        if let Some(space) = gathered.get_mut(..length) {
+            let mut rest = &mut *space;
+            for slice in slices {
+                let (part, after) = rest.split_at_mut(slice.len().min(rest.len()));
+                part.copy_from_slice(slice.get(..part.len()).unwrap_or_default());
+                rest = after;
+            }
+            return self.poll_write(cx, gathered.get(..length).unwrap_or_default());
+        }
         on_either!(self.get_mut(), Self::Tcp | Self::Unix, s => Pin::new(s).poll_write_vectored(cx, slices))
     }
 
@@ -95,6 +110,10 @@ impl AsyncRead for Prefixed {
         let length = this.ahead.len().min(buffer.remaining());
         buffer.put_slice(this.ahead.get(..length).unwrap_or_default());
         this.ahead.advance(length);
+        if this.ahead.is_empty() {
+            // What is left is the memory it was in.
+            this.ahead = Bytes::new();
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::body::UpstreamBody;
 use super::ongoing::Ongoing;
 use super::pool::Lease;
+use crate::balance::Pick;
 use crate::error::{Cause, Failure, Phase};
 use crate::hop_by_hop;
 use crate::host::exchange::ResponseHead;
@@ -31,6 +32,8 @@ pub(super) struct Tunnel {
     client: OnUpgrade,
     upstream: OnUpgrade,
     lease: Option<Lease>,
+    /// The endpoint is at work on it all the while.
+    _pick: Option<Pick>,
     idle: Duration,
 }
 
@@ -70,13 +73,19 @@ pub(super) fn switch(
     let Some(protocol) = head.headers.get(UPGRADE).cloned() else {
         return Err(odd("101 Switching Protocols, but to nothing"));
     };
+    let asked = upgrade.protocol.to_str().unwrap_or_default();
+    let agreed = protocol.to_str().unwrap_or_default();
+    if !asked.split(',').any(|asked| asked.trim().eq_ignore_ascii_case(agreed.trim())) {
+        return Err(odd(&format!("101 Switching Protocols to \"{agreed}\", and \"{asked}\" was asked for")));
+    }
     let Some(upstream) = head.extensions.remove::<OnUpgrade>() else {
         return Err(odd("101 Switching Protocols on a connection that cannot"));
     };
     hop_by_hop::strip(&mut head.headers);
     head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     head.headers.insert(UPGRADE, protocol);
-    let tunnel = Tunnel { client: upgrade.client, upstream, lease: body.into_lease(), idle };
+    let (lease, _pick) = body.into_parts();
+    let tunnel = Tunnel { client: upgrade.client, upstream, lease, _pick, idle };
     Ok((ResponseHead { status: head.status, headers: head.headers }, tunnel))
 }
 
@@ -90,9 +99,12 @@ impl Tunnel {
             Err(_) => return ongoing.fail(broken(&"one side did not switch")),
         };
         drop(self.lease);
-        let (cut, idle) = (ongoing.client.worker.cut.clone(), self.idle);
+        let (cut, idle) = (ongoing.client.worker.cut.wait(), self.idle);
         // Whichever ends first, both sides are closed.
-        let ended = cut.run_until_cancelled(carry(client, upstream, idle, &mut ongoing)).await;
+        let ended = tokio::select! {
+            ended = carry(client, upstream, idle, &mut ongoing) => Some(ended),
+            () = cut => None,
+        };
         match ended {
             Some(Ok(())) => ongoing.complete(),
             Some(Err(error)) => ongoing.fail(broken(&error)),

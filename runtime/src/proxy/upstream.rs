@@ -30,16 +30,17 @@ pub(super) async fn send(
     loop {
         let pick = pick(service, hash, &tried, &mut ongoing.journal.dns).await?;
         let failed = match attempt(found, ongoing, upgrade, &pick).await {
-            Ok(response) => return Ok(response),
+            Ok(response) => return Ok(response.map(|body| body.of(pick))),
             Err(failed) => failed,
         };
         tried.push(pick.endpoint().id);
         let again = tried.len() <= service.retries.count as usize
             && may_repeat(&failed, ongoing, upgrade)
-            && service.upstream.may_retry(worker.id);
+            // What was not sent costs the upstream nothing, so it needs no budget.
+            && (failed.sent == Sent::Nothing || service.upstream.may_retry(worker.id));
         if !again {
             let failure = failed.failure;
-            return Err(if worker.cut.is_cancelled() { draining(&failure) } else { failure });
+            return Err(if worker.cut.is_told() { draining(&failure) } else { failure });
         }
     }
 }
@@ -81,7 +82,7 @@ fn may_repeat(failed: &Failed, ongoing: &Ongoing, upgrade: Option<&Upgrade>) -> 
         return false;
     }
     match failed.sent {
-        Sent::Nothing => ongoing.journal.upload.as_ref().is_none_or(|upload| upload.is_replayable()),
+        Sent::Nothing => is_replayable(ongoing),
         Sent::Something => upgrade.is_none() && is_repeatable(ongoing),
     }
 }
@@ -91,7 +92,12 @@ pub(super) fn is_repeatable(ongoing: &Ongoing) -> bool {
     let method = &ongoing.exchange.request.method;
     let idempotent =
         [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE, Method::TRACE].contains(method);
-    idempotent && ongoing.journal.upload.as_ref().is_none_or(|upload| upload.is_replayable())
+    idempotent && is_replayable(ongoing)
+}
+
+/// Whether the whole of the request could be sent again.
+pub(super) fn is_replayable(ongoing: &Ongoing) -> bool {
+    ongoing.journal.upload.as_ref().is_none_or(|upload| upload.is_replayable())
 }
 
 fn draining(failure: &Failure) -> Failure {

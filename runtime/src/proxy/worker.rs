@@ -1,7 +1,7 @@
 //! A worker: one thread with its own event loop, listeners, upstream connections and plugin instances. What it shares
 //! with the others is the snapshot, which it only reads.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -13,13 +13,14 @@ use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::LocalSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::{Acceptor, accept};
 use super::observer::Observer;
 use super::pool::Pool;
+use super::signal::Signal;
 use crate::limits;
 use crate::snapshot::Snapshot;
 
@@ -35,9 +36,12 @@ pub(super) struct Worker {
     pub(super) permits: Arc<Semaphore>,
     pub(super) connections: TaskTracker,
     /// The drain's time is over: connections to upstreams end.
-    pub(super) cut: CancellationToken,
+    pub(super) cut: Signal,
+    /// The gateway stops.
+    pub(super) draining: Signal,
+    /// When something last happened here, as far as that was looked at.
+    pub(super) now: Cell<Instant>,
     live: RefCell<Cache<Live, Arc<Snapshot>>>,
-    drain: CancellationToken,
 }
 
 impl Worker {
@@ -46,9 +50,11 @@ impl Worker {
         Arc::clone(self.live.borrow_mut().load())
     }
 
-    /// Ends when the gateway stops.
-    pub(super) async fn draining(&self) {
-        self.drain.cancelled().await;
+    /// The time, for those who come after to share.
+    pub(super) fn look_at_the_clock(&self) -> Instant {
+        let now = Instant::now();
+        self.now.set(now);
+        now
     }
 }
 
@@ -145,9 +151,10 @@ async fn run(
         observer,
         permits: Arc::new(Semaphore::new(limits.connections_per_worker)),
         connections: TaskTracker::new(),
-        cut: CancellationToken::new(),
+        cut: Signal::default(),
+        draining: Signal::default(),
+        now: Cell::new(Instant::now()),
         live: RefCell::new(Cache::new(live)),
-        drain: drain.clone(),
     });
     let mut listeners = HashMap::new();
     let mut sweep = tokio::time::interval(limits::IDLE_SWEEP);
@@ -161,6 +168,7 @@ async fn run(
             () = drain.cancelled() => break,
         }
     }
+    worker.draining.tell();
     for (_, closed) in listeners {
         closed.cancel();
     }
@@ -185,7 +193,7 @@ impl Worker {
             connections = self.connections.len(),
             "not drained in time: the rest is cut off"
         );
-        self.cut.cancel();
+        self.cut.tell();
         drop(timeout(limits::DRAIN_GRACE, self.connections.wait()).await);
     }
 }

@@ -104,6 +104,8 @@ pub struct AccessLog {
     pub target: Option<LogTarget>,
     /// Whether lines are for people; `None`: if they go to a terminal.
     pub text: Option<bool>,
+    /// Whether lines have the query, which may hold keys and other secrets.
+    pub query: bool,
 }
 
 /// Where the access log goes.

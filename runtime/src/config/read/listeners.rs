@@ -155,7 +155,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn access_log(&self, file: &Fields<'_>) -> AccessLog {
-        let mut log = AccessLog { target: Some(LogTarget::Stdout), text: None };
+        let mut log = AccessLog { target: Some(LogTarget::Stdout), text: None, query: false };
         let Some(value) = file.value("access_log") else { return log };
         let Some(fields) = Fields::of(value, "`access_log`", self.faults) else { return log };
         if let Some(path) = fields.parse::<Text>("path") {
@@ -168,6 +168,7 @@ impl Reading<'_> {
                 other => self.faults.at(&format.span, format!("`format` is \"json\" or \"text\", not \"{other}\"")),
             }
         }
+        log.query = fields.boolean("query").unwrap_or(false);
         if !fields.boolean("enabled").unwrap_or(true) {
             log.target = None;
         }

@@ -30,7 +30,7 @@ impl Reading<'_> {
         if let (Some(url), Some(value)) = (&url, fields.value("tls"))
             && !url.value.scheme.is_tls()
         {
-            self.faults.at_with_help(&value.span(), "`tls` goes unheard", "the url begins with http:, not https:");
+            self.faults.at_with_help(&value.span(), "`tls` goes unheard", "the url has to begin with https: or grpcs:");
         }
         let plugins = plugin_uses(&fields);
         let routes = fields.array("routes").filter_map(|value| self.route(value)).collect();
@@ -84,8 +84,8 @@ impl Reading<'_> {
                 return default;
             }
         };
-        if grpc && version_of == HttpVersion::One {
-            self.faults.at(&version.span, "gRPC needs HTTP/2");
+        if grpc && version_of != HttpVersion::Two {
+            self.faults.at_with_help(&version.span, "gRPC needs HTTP/2", "leave `http` out");
         }
         version_of
     }

@@ -4,6 +4,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -141,5 +142,9 @@ impl Sink {
 }
 
 fn append(path: &Path) -> io::Result<File> {
+    // Opening a pipe waits until somebody reads it.
+    if std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo() || found.file_type().is_socket()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a socket, and a file is needed"));
+    }
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }

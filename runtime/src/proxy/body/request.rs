@@ -8,11 +8,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
 use super::{BodyError, Paced};
+use crate::error::Failure;
+use crate::proxy::intake;
 
 /// What a request's body may be.
 #[derive(Clone, Copy)]
@@ -39,10 +41,13 @@ pub(in crate::proxy) struct Upload {
     /// The attempt that may read.
     attempt: Cell<u32>,
     turn: Cell<Turn>,
+    /// Why it broke off, if it did: over HTTP/2 an upstream's connection does not say.
+    broken: RefCell<Option<Failure>>,
 }
 
 struct Source {
-    paced: Paced,
+    /// `None`: nobody needs it any more.
+    paced: Option<Paced>,
     /// What has come so far, as long as it is within bounds.
     kept: Kept,
     ended: bool,
@@ -71,7 +76,7 @@ enum Turn {
 
 impl Upload {
     /// `incoming`, unless it is empty.
-    pub(in crate::proxy) fn new(incoming: Incoming, bounds: Bounds) -> Option<Rc<Self>> {
+    pub(in crate::proxy) fn new(incoming: Incoming, version: Version, bounds: Bounds) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
         }
@@ -80,7 +85,7 @@ impl Upload {
         let keep = bounds.kept > 0 && length.is_none_or(|length| length <= bounds.kept as u64);
         Some(Rc::new(Self {
             source: RefCell::new(Source {
-                paced: Paced::new(incoming, bounds.idle),
+                paced: Some(Paced::new(incoming, version, bounds.idle)),
                 kept: if keep { Kept::Whole(Vec::new()) } else { Kept::Cut },
                 ended: false,
             }),
@@ -90,6 +95,7 @@ impl Upload {
             received: Cell::new(0),
             attempt: Cell::new(0),
             turn: Cell::new(Turn::Upstream(now)),
+            broken: RefCell::new(None),
         }))
     }
 
@@ -100,6 +106,19 @@ impl Upload {
     /// Whether another attempt could send the body from its first byte.
     pub(in crate::proxy) fn is_replayable(&self) -> bool {
         self.received.get() == 0 || matches!(self.source.borrow().kept, Kept::Whole(_))
+    }
+
+    /// Why it broke off, if it did.
+    pub(in crate::proxy) fn broken(&self) -> Option<Failure> {
+        self.broken.borrow_mut().take()
+    }
+
+    /// Nobody needs the rest: the answer is complete. Gives the client's connection its reader back.
+    pub(in crate::proxy) fn close(&self) {
+        self.attempt.set(self.attempt.get() + 1);
+        if let Ok(mut source) = self.source.try_borrow_mut() {
+            source.paced = None;
+        }
     }
 
     /// The body for a new attempt; what earlier ones hold is worth nothing from now on.
@@ -127,10 +146,11 @@ impl Upload {
         if source.ended {
             return Poll::Ready(None);
         }
+        let Some(paced) = &mut source.paced else { return Poll::Ready(Some(Err(BodyError::GivenUp))) };
         self.turn.set(Turn::Client);
-        let frame = match ready!(source.paced.poll_frame(cx)) {
+        let frame = match ready!(paced.poll_frame(cx)) {
             Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            Some(Err(error)) => return Poll::Ready(Some(Err(self.break_off(error, &mut source)))),
             None => {
                 source.ended = true;
                 self.turn.set(Turn::Upstream(Instant::now()));
@@ -140,9 +160,18 @@ impl Upload {
         let now = Instant::now();
         self.turn.set(Turn::Upstream(now));
         if now > self.deadline {
-            return Poll::Ready(Some(Err(BodyError::Late(self.bounds.total))));
+            return Poll::Ready(Some(Err(self.break_off(BodyError::Late(self.bounds.total), &mut source))));
         }
-        Poll::Ready(Some(self.take(frame, &mut source)))
+        let taken = self.take(frame, &mut source).map_err(|error| self.break_off(error, &mut source));
+        Poll::Ready(Some(taken))
+    }
+
+    /// It is over, and stays so.
+    fn break_off(&self, error: BodyError, source: &mut Source) -> BodyError {
+        let failure = Failure::new(error.clients(), format!("the request's body broke off: {error}"));
+        *self.broken.borrow_mut() = Some(failure);
+        source.paced = None;
+        error
     }
 
     /// Count and keep a piece.
@@ -152,7 +181,11 @@ impl Upload {
                 self.received.set(self.received.get() + bytes.len() as u64);
                 Piece::Bytes(bytes)
             }
-            Err(frame) => Piece::Trailers(frame.into_trailers().unwrap_or_default()),
+            Err(frame) => {
+                let mut trailers = frame.into_trailers().unwrap_or_default();
+                intake::clean_trailers(&mut trailers);
+                Piece::Trailers(trailers)
+            }
         };
         let received = self.received.get();
         if let Some(most) = self.bounds.bytes
@@ -196,7 +229,7 @@ impl Body for RequestBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(sending) = &mut self.0 else { return Poll::Ready(None) };
         if sending.attempt != sending.upload.attempt.get() {
-            return Poll::Ready(Some(Err(BodyError::Superseded)));
+            return Poll::Ready(Some(Err(BodyError::GivenUp)));
         }
         let piece = ready!(sending.upload.poll_next(sending.next, cx));
         sending.next += 1;
@@ -218,7 +251,8 @@ impl Body for RequestBody {
             Kept::Whole(pieces) => pieces.len(),
             Kept::Cut => 0,
         };
-        sending.next >= kept && (source.ended || source.paced.incoming.is_end_stream())
+        sending.next >= kept
+            && (source.ended || source.paced.as_ref().is_some_and(|paced| paced.incoming.is_end_stream()))
     }
 
     fn size_hint(&self) -> SizeHint {

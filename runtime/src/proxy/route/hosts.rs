@@ -86,6 +86,9 @@ impl RequestedHost {
             _ => (host, Some(listener)),
         };
         let mut requested = Self { name: [0; limits::HOST_BYTES], length: 0, port };
+        if text.is_empty() {
+            return requested;
+        }
         if let Some(name) = requested.name.get_mut(..text.len()) {
             name.copy_from_slice(text.as_bytes());
             name.make_ascii_lowercase();
