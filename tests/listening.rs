@@ -12,10 +12,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::harness::{Gateway, Origin, PATIENCE, Upstream, one_route, until};
+use crate::harness::raw::Raw;
+use crate::harness::{Gateway, Origin, PATIENCE, Upstream, built, one_route, until};
 
 /// How often the address is closed and opened again.
 const TURNS: u64 = 10;
+
+/// More than one turn of an event loop takes off a queue.
+const WAITING: usize = 300;
 
 /// What became of a client.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +32,13 @@ enum End {
 
 /// One request on a connection of its own.
 async fn visit(address: SocketAddr) -> End {
-    let Ok(mut stream) = TcpStream::connect(address).await else { return End::NotConnected };
+    match TcpStream::connect(address).await {
+        Ok(stream) => ask(stream).await,
+        Err(_) => End::NotConnected,
+    }
+}
+
+async fn ask(mut stream: TcpStream) -> End {
     let exchange = async {
         stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await?;
         let mut answer = String::new();
@@ -82,4 +92,32 @@ async fn who_is_connected_to_an_address_that_goes_is_answered() {
     let unheard: Vec<_> = ends.iter().filter(|(end, _)| matches!(end, End::Unheard(_))).collect();
     assert!(unheard.is_empty(), "{unheard:?} of {ends:?}");
     assert!(ends[&End::Answered] > 100, "{ends:?}");
+}
+
+#[tokio::test]
+async fn who_waits_at_an_address_that_goes_is_answered() {
+    let upstream = Origin::echo("u").await;
+    let (stays, goes) = (Upstream::nobody().await, Upstream::nobody().await);
+    let config = |addresses: &str| {
+        let spin = "[[services.routes]]\nname = \"spin\"\npaths = [\"/spin\"]\n\
+                    plugins = [{ use = \"faulty\", limits = { time = \"1s\" } }]\n";
+        let rest = format!("{}{spin}[components.faulty]\npath = \"faulty.wasm\"\n", one_route(upstream.address, ""));
+        format!("workers = 1\nlisteners = [{{ address = \"{stays}\" }}{addresses}]\n{rest}")
+    };
+    let both = config(&format!(", {{ address = \"{goes}\" }}"));
+    let gateway = Gateway::start_with(&both, &[("faulty.wasm", &built("test-plugins/faulty.wasm"))]).await;
+    // The only worker has its hands full while they come and the address goes.
+    let mut busy = Raw::connect(stays).await;
+    busy.send("GET /spin HTTP/1.1\r\nhost: a\r\nx-fault: spin\r\n\r\n").await;
+    let mut waiting = Vec::new();
+    for _ in 0..WAITING {
+        waiting.push(tokio::spawn(ask(TcpStream::connect(goes).await.unwrap())));
+    }
+    gateway.write_config(&config(""));
+    until("the next generation", async || (gateway.generation() == 2).then_some(())).await;
+    for client in waiting {
+        assert_eq!(client.await.unwrap(), End::Answered);
+    }
+    assert!(busy.head().await.starts_with("HTTP/1.1 500 "), "it timed out");
+    until("the address to go", async || (visit(goes).await == End::NotConnected).then_some(())).await;
 }

@@ -1,4 +1,4 @@
-//! Every bound that is not in gateway.toml, with its unit and the reason for its size.
+//! Every bound, with its unit and the reason for its size; the defaults of those in gateway.toml, too.
 
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub const PLUGIN_LOG_BYTES: usize = 4 << 10;
 pub const WORKER_STACK_BYTES: usize = 4 << 20;
 /// Pending connections that the kernel keeps per listener and worker.
 pub const LISTEN_BACKLOG: i32 = 1024;
+/// A listener that closes waits this long for clients that are in the middle of connecting, after each that came.
+pub const LISTEN_LINGER: Duration = Duration::from_millis(100);
 /// Connections that one worker serves at a time.
 pub const CONNECTIONS_PER_WORKER: usize = 16_384;
 /// Pause after a failed accept (out of file descriptors, mostly), so that the loop does not spin.

@@ -6,8 +6,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
+use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,24 @@ impl Acceptor {
         match socket {
             Listening::Tcp(socket) => TcpListener::from_std(socket).map(Self::Tcp),
             Listening::Unix(socket) => UnixListener::from_std(socket).map(Self::Unix),
+        }
+    }
+
+    /// Have the kernel ignore clients that begin to connect; they try again, elsewhere once this is closed. A classic BPF
+    /// program: load the byte with TCP's flags (RFC 9293, section 3.1), drop what has SYN.
+    fn admit_nobody(&self) -> io::Result<()> {
+        const LOAD_BYTE: u16 = 0x30;
+        const JUMP_IF_SET: u16 = 0x45;
+        const RETURN: u16 = 0x06;
+        const SYN: u32 = 0x02;
+        match self {
+            Self::Tcp(listener) => SockRef::from(listener).attach_filter(&[
+                SockFilter::new(LOAD_BYTE, 0, 0, 13),
+                SockFilter::new(JUMP_IF_SET, 0, 1, SYN),
+                SockFilter::new(RETURN, 0, 0, 0),
+                SockFilter::new(RETURN, 0, 0, u32::MAX),
+            ]),
+            Self::Unix(_) => Ok(()),
         }
     }
 
@@ -87,9 +105,13 @@ pub(super) async fn accept(worker: Rc<Worker>, id: ListenerId, listener: Accepto
         // The listener may be gone when the next one comes.
         settings();
     }
-    // Closing the socket would reset what is in the queue, though those clients believe they are connected.
+    // Closing the socket would reset what is in the queue, or about to be, though those clients believe they are
+    // connected. So nobody new gets into it, and who is on the way is waited for.
+    if let Err(error) = listener.admit_nobody() {
+        tracing::debug!(%error, "a listener that closes cannot turn clients away");
+    }
     for _ in 0..limits::LISTEN_BACKLOG {
-        match tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+        match tokio::time::timeout(limits::LISTEN_LINGER, listener.accept()).await {
             Ok(Ok((socket, ends))) => serve(socket, ends).await,
             Ok(Err(_)) => {}
             Err(_) => return,

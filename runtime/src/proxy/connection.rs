@@ -267,7 +267,8 @@ async fn serve_http2(client: Rc<Client>, stream: Stream) {
         ended = &mut connection => ended,
         end = client.end() => {
             if end == End::TakesNothing {
-                return client.worker.observer.handshake_failed(client.address, "its answers were not taken");
+                let client = client.address;
+                return tracing::info!(%client, "cut off: it took nothing of its answers for {:?}", limits::PEER_STALL);
             }
             connection.as_mut().graceful_shutdown();
             tokio::select! {
