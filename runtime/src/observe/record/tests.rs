@@ -266,6 +266,5 @@ fn a_field_or_a_list_without_end_is_cut() {
         assert_eq!(shown.len(), limits::ACCESS_LOG_FIELD_BYTES, "{key}");
         assert!(long.starts_with(shown), "{key}");
     }
-    assert_eq!(line["attempts"], 1_000);
     assert_eq!(line["attempts"].as_array().unwrap().len(), limits::ATTEMPTS_LISTED);
 }
