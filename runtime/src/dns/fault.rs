@@ -60,18 +60,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// For metrics and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NxDomain => "nxdomain",
-            Self::NoRecords => "no_records",
-            Self::ServFail => "servfail",
-            Self::Refused => "refused",
-            Self::Timeout => "timeout",
-            Self::Failed => "failed",
-        }
-    }
-
     const fn words(self) -> &'static str {
         match self {
             Self::NxDomain => "no such name (NXDOMAIN)",

@@ -96,7 +96,7 @@ fn start(server: &Server, stale: Duration) -> (tokio::task::JoinHandle<()>, Arc<
         move |outcome: Result<Arc<Answer>, Fault>| {
             let text = match outcome {
                 Ok(answer) => Listed(&answer.addresses).to_string(),
-                Err(fault) => fault.kind.as_str().to_owned(),
+                Err(fault) => format!("{:?}", fault.kind),
             };
             told.lock().unwrap().push(text);
         }
@@ -150,7 +150,7 @@ async fn an_outage_is_bridged_then_told_and_its_end_too() {
     interest.used();
     until("the fault", || told().len() == 2).await;
     assert!(first.elapsed() > Duration::from_millis(2_900), "one second of TTL and two of being stale");
-    assert_eq!(told(), ["[10.0.0.1:80]", "servfail"]);
+    assert_eq!(told(), ["[10.0.0.1:80]", "ServFail"]);
     server.set("api.test.", [a(1, "10.0.0.1")]);
     until("the recovery", || told().len() == 3).await;
     assert_eq!(told().last().unwrap(), "[10.0.0.1:80]");
