@@ -17,6 +17,7 @@ use crate::admin::{Admin, Readiness, View};
 use crate::balance::Standing;
 use crate::config::checked::{AccessLog as LogSettings, LogTarget};
 use crate::config::{self, Config, Report};
+use crate::file_limit;
 use crate::host::engine::Engine;
 use crate::host::library::Library;
 use crate::limits;
@@ -150,6 +151,9 @@ impl Gateway {
         watch.set_files(files(path, &config));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = config.workers.unwrap_or(cores);
+        if let Err(missing) = file_limit::raise(count, config.limits.connections_per_worker) {
+            tracing::warn!("{missing}");
+        }
 
         let metrics = Arc::new(Metrics::new(count));
         let mut stock = Stock {

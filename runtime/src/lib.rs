@@ -27,6 +27,7 @@ pub mod balance;
 pub mod config;
 pub mod dns;
 pub mod error;
+mod file_limit;
 pub mod gateway;
 mod hop_by_hop;
 pub mod host;

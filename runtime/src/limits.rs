@@ -45,6 +45,8 @@ pub const LISTEN_BACKLOG: i32 = 1024;
 pub const LISTEN_LINGER: Duration = Duration::from_millis(100);
 /// Connections that one worker serves at a time.
 pub const CONNECTIONS_PER_WORKER: usize = 16_384;
+/// Files that the gateway has open besides its clients' and their upstreams' connections: listeners, logs, event loops.
+pub const OWN_FILES: u64 = 256;
 /// Pause after a failed accept (out of file descriptors, mostly), so that the loop does not spin.
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 /// Smallest and largest limit on a head, in bytes: below, hyper's buffers do not go; above, nobody's head is.
@@ -117,8 +119,16 @@ pub const RETRY_BUFFER_MAX: usize = 16 << 20;
 pub const DNS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long addresses are used beyond their TTL while their name cannot be resolved, unless gateway.toml says otherwise.
 pub const DNS_STALE: Duration = Duration::from_secs(3600);
-/// How long a connection whose response is over may take to be ready for the next request.
-pub const REUSE_WAIT: Duration = Duration::from_secs(1);
+/// Bytes read from a target at a time; a large body is read in larger pieces, up to the second.
+pub const READ_BYTES_MIN: usize = 8 << 10;
+/// See [`READ_BYTES_MIN`].
+pub const READ_BYTES_MAX: usize = 64 << 10;
+/// Longest line with a chunk's size, extensions included, in bytes.
+pub const CHUNK_LINE_BYTES: usize = 1 << 10;
+/// Most trailers behind a target's answer.
+pub const TRAILERS: usize = 64;
+/// Most bytes of them.
+pub const TRAILER_BYTES: usize = 16 << 10;
 
 /// Bytes of an upgraded connection on their way, for each direction.
 pub const TUNNEL_BUFFER: usize = 16 << 10;

@@ -10,6 +10,7 @@ mod connection;
 mod connector;
 mod exchange;
 mod forward;
+mod http1;
 mod intake;
 pub mod observer;
 mod ongoing;

@@ -8,10 +8,10 @@ use crate::error::{Cause, Failure, Row};
 use crate::host::chain::Reply;
 use crate::host::exchange::{Exchange, RequestId, ResponseHead};
 
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-gateway-request-id");
-pub(super) const UPSTREAM_LATENCY: HeaderName = HeaderName::from_static("x-gateway-upstream-latency");
-pub(super) const PROXY_LATENCY: HeaderName = HeaderName::from_static("x-gateway-proxy-latency");
-pub(super) const RESPONSE_LATENCY: HeaderName = HeaderName::from_static("x-gateway-response-latency");
+pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-gateway-request-id");
+pub(super) static UPSTREAM_LATENCY: HeaderName = HeaderName::from_static("x-gateway-upstream-latency");
+pub(super) static PROXY_LATENCY: HeaderName = HeaderName::from_static("x-gateway-proxy-latency");
+pub(super) static RESPONSE_LATENCY: HeaderName = HeaderName::from_static("x-gateway-response-latency");
 const ERROR: HeaderName = HeaderName::from_static("x-gateway-error");
 pub(super) const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
 

@@ -1,29 +1,30 @@
 //! One attempt to get an answer from one endpoint, and what it came to. A pooled connection that turns out dead is
 //! replaced within the attempt where that is safe: it tells nothing about the endpoint.
 
-use std::error::Error;
-use std::io;
+mod failure;
 
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
-use http::{Request, Response, StatusCode};
+use http::StatusCode;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{RequestBody, UpstreamBody};
-use super::connector::{Timings, connect, place, tls_failure};
+use super::connector::{Timings, connect, place};
 use super::exchange::Found;
-use super::forward;
+use super::forward::Onward;
 use super::ongoing::Ongoing;
-use super::patience::Patience;
-use super::pool::{self, Key, Lease, Ticket};
+use super::patience::{Over, Patience};
+use super::pool::{self, Begun, Key, Lease, Ticket, Unanswered};
 use super::tunnel::Upgrade;
 use super::upstream::{is_repeatable, is_replayable};
 use super::wire::Seen;
-use crate::balance::{self, Endpoint, Pick};
+use crate::balance::{Endpoint, Pick};
 use crate::error::{Cause, Failure};
+use crate::host::exchange::ResponseHead;
 use crate::observe::{Attempt, Connection};
 use crate::snapshot::Service;
-use crate::tls::fault::{HandshakeFault, classify, looks_like_tls_alert};
+
+/// An upstream's answer.
+pub(super) type Answer = (ResponseHead, UpstreamBody);
 
 /// An attempt that brought no answer.
 pub(super) struct Failed {
@@ -44,7 +45,7 @@ pub(super) async fn attempt(
     ongoing: &mut Ongoing,
     upgrade: Option<&Upgrade>,
     pick: &Pick,
-) -> Result<Response<UpstreamBody>, Failed> {
+) -> Result<Answer, Failed> {
     let mut age = None;
     loop {
         let fresh_only = age.is_some();
@@ -60,16 +61,16 @@ pub(super) async fn attempt(
         }
         ongoing.journal.attempts.push(record);
         match outcome {
-            Ok(response) => {
-                pick.answered(response.status().as_u16(), wait);
-                return Ok(response);
+            Ok(answer) => {
+                pick.answered(answer.0.status.as_u16(), wait);
+                return Ok(answer);
             }
             // Dead when it was used again: nothing came, and either nothing went or it may go twice.
             Err(failed)
                 if failed.failure.cause == Cause::UpstreamClosedIdle && !fresh_only && is_replayable(ongoing) => {}
             Err(failed) => {
                 // Who only waited for another's connection has nothing to add to what that one said.
-                if let (Some(how), Some(_)) = (blame(failed.failure.cause), age) {
+                if let (Some(how), Some(_)) = (failure::blame(failed.failure.cause), age) {
                     pick.failed(how);
                 }
                 return Err(failed);
@@ -85,12 +86,14 @@ async fn once(
     pick: &Pick,
     fresh_only: bool,
     record: &mut Attempt,
-) -> Result<Response<UpstreamBody>, Failed> {
+) -> Result<Answer, Failed> {
     let service = &found.route.service;
     let unsent = |failure| Failed { failure, sent: Sent::Nothing };
     let asked = Instant::now();
-    let lease = lease(ongoing, service, pick.endpoint(), fresh_only, asked, record).await.map_err(unsent)?;
-    let request = forward::request(found, ongoing, upgrade, lease.version()).map_err(unsent)?;
+    let mut lease = lease(ongoing, service, pick.endpoint(), fresh_only, asked, record).await.map_err(unsent)?;
+    let request = Onward::new(found, ongoing, upgrade).map_err(unsent)?;
+    let body = ongoing.journal.upload.as_ref().map_or_else(RequestBody::default, |upload| upload.body());
+    let request = lease.begin(&request, body).map_err(unsent)?;
     let begun = if record.connect.is_some() { Instant::now() } else { asked };
     let answer = exchange(found, ongoing, upgrade, pick.endpoint(), lease, request, record).await;
     record.wait = Some(ongoing.client.worker.look_at_the_clock().duration_since(begun));
@@ -134,7 +137,7 @@ async fn lease(
     let mut timings = Timings::default();
     let limits = (deadline, service.timeouts.connect);
     // In memory of its own: every connection of a client keeps the room for all states of its exchange.
-    let connected = Box::pin(connect(worker, &ongoing.client.edge, endpoint, transport, limits, &mut timings)).await;
+    let connected = Box::pin(connect(&ongoing.client.edge, endpoint, transport, limits, &mut timings)).await;
     (record.connect, record.tls) = (timings.connect, timings.tls);
     let connection = connected?;
     worker.pool.share(key, &connection);
@@ -149,31 +152,39 @@ async fn exchange(
     upgrade: Option<&Upgrade>,
     endpoint: &Endpoint,
     mut lease: Lease,
-    request: Request<RequestBody>,
+    request: Begun,
     record: &Attempt,
-) -> Result<Response<UpstreamBody>, Failed> {
+) -> Result<Answer, Failed> {
     let service = &found.route.service;
     let limit = service.timeouts.response;
     let read_before = lease.seen().map_or(0, Seen::read);
-    let upload = ongoing.journal.upload.as_ref();
-    let patience = Patience::of(&ongoing.client, upload, limit);
-    let Some(answered) = patience.wait(lease.send(request)).await else {
-        lease.give_up_on();
-        let detail = format!("{}: no response head within {limit:?}", place(endpoint));
-        return Err(Failed { failure: Failure::new(Cause::UpstreamResponseTimeout, detail), sent: Sent::Something });
+    let patience = Patience::of(&ongoing.client, ongoing.journal.upload.as_ref(), limit);
+    let failed = |cause, detail| Failed { failure: Failure::new(cause, detail), sent: Sent::Something };
+    let answered = match patience.wait(lease.send(request)).await {
+        Ok(answered) => answered,
+        Err(over) => {
+            lease.give_up_on();
+            let place = place(endpoint);
+            return Err(match over {
+                Over::TooLate => {
+                    failed(Cause::UpstreamResponseTimeout, format!("{place}: no response head within {limit:?}"))
+                }
+                Over::Drained => {
+                    failed(Cause::GatewayDraining, format!("{place}: no answer when the drain's time was over"))
+                }
+            });
+        }
     };
     match answered {
-        Ok(response) => answer(response, service, endpoint, lease, upgrade),
-        Err(mut error) => {
-            let sent = if error.take_message().is_some() { Sent::Nothing } else { Sent::Something };
-            let error = error.into_error();
-            let refused = is_refused(&error);
-            let sent = if refused { Sent::Nothing } else { sent };
-            let nothing_came = lease.seen().is_none_or(|seen| seen.read() == read_before);
-            let mut failure = failure(&error, endpoint, record, &lease, ongoing);
+        Ok((head, incoming)) => answer(head, incoming, service, endpoint, lease, upgrade),
+        Err(unanswered) => {
+            let refused = matches!(&unanswered, Unanswered::Http2 { error, .. } if failure::is_refused(error));
+            let heard = lease.http1().is_some_and(|connection| connection.has_heard())
+                || lease.seen().is_some_and(|seen| seen.read() != read_before);
+            let (mut failure, sent) = failure::of(unanswered, endpoint, record, &mut lease, ongoing);
             let reused = record.connection == Some(Connection::Reused);
             let closed = failure.cause == Cause::UpstreamClosedBeforeResponse;
-            if refused || reused && closed && nothing_came && (sent == Sent::Nothing || is_repeatable(ongoing)) {
+            if refused || reused && closed && !heard && (sent == Sent::Nothing || is_repeatable(ongoing)) {
                 failure.cause = Cause::UpstreamClosedIdle;
             }
             Err(Failed { failure, sent })
@@ -182,137 +193,21 @@ async fn exchange(
 }
 
 fn answer(
-    response: Response<Incoming>,
+    head: ResponseHead,
+    incoming: Option<Incoming>,
     service: &Service,
     endpoint: &Endpoint,
     lease: Lease,
     upgrade: Option<&Upgrade>,
-) -> Result<Response<UpstreamBody>, Failed> {
-    let status = response.status();
+) -> Result<Answer, Failed> {
+    let status = head.status;
     if status == StatusCode::SWITCHING_PROTOCOLS && upgrade.is_some() {
-        return Ok(response.map(|incoming| UpstreamBody::switching(incoming, lease)));
+        return Ok((head, UpstreamBody::switching(lease)));
     }
-    let refuse = |detail: String| {
-        let failure = Failure::new(Cause::UpstreamProtocolError, format!("{}: {detail}", place(endpoint)));
-        Err(Failed { failure, sent: Sent::Something })
-    };
     if !(200..600).contains(&status.as_u16()) {
-        return refuse(format!("{status} is no answer to this request"));
+        let detail = format!("{}: {status} is no answer to this request", place(endpoint));
+        let failure = Failure::new(Cause::UpstreamProtocolError, detail);
+        return Err(Failed { failure, sent: Sent::Something });
     }
-    let mut codings = response.headers().get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.find(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return refuse(format!("transfer-encoding {coding:?}, of which only \"chunked\" is understood"));
-    }
-    let mut response = response;
-    one_length(response.headers_mut());
-    Ok(response.map(|incoming| UpstreamBody::new(incoming, service.timeouts.idle, lease)))
-}
-
-/// hyper takes a list of equal lengths for one; clients need not (RFC 9110, section 8.6).
-fn one_length(headers: &mut HeaderMap) {
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let (Some(first), second) = (lengths.next(), lengths.next()) else { return };
-    if second.is_none() && first.as_bytes().iter().all(u8::is_ascii_digit) {
-        return;
-    }
-    let first = first.to_str().unwrap_or_default().split(',').next().unwrap_or_default().trim();
-    if let Ok(length) = first.parse::<u64>() {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-}
-
-fn failure(error: &hyper::Error, endpoint: &Endpoint, record: &Attempt, lease: &Lease, ongoing: &Ongoing) -> Failure {
-    let place = place(endpoint);
-    // Over HTTP/2 the error does not say so.
-    if let Some(broken) = ongoing.journal.upload.as_ref().and_then(|upload| upload.broken()) {
-        return broken;
-    }
-    if let Some(seen) = lease.seen() {
-        if looks_like_tls_alert(&seen.first()) {
-            let detail = format!("{place}: it answers in TLS; the service's url should begin with https:");
-            return Failure::new(Cause::UpstreamTlsExpected, detail);
-        }
-        let fault = classify(error, seen.certificate());
-        let second_thoughts = !matches!(
-            fault,
-            HandshakeFault::Closed | HandshakeFault::Reset | HandshakeFault::TimedOut | HandshakeFault::Other
-        );
-        if source::<rustls::Error>(error).is_some() && second_thoughts {
-            return tls_failure(endpoint, fault, &format!("{fault}: {error}"));
-        }
-    }
-    let words = source_words(error);
-    if error.is_parse_too_large() {
-        let limit = ongoing.client.edge.limits.upstream_header_bytes;
-        let seen = lease.seen().map_or(0, Seen::read);
-        let detail = format!("{place}: its head is larger than `upstream_header_bytes` ({limit}); {seen} bytes came");
-        return Failure::new(Cause::UpstreamHeadersTooLarge, detail);
-    }
-    let connection = match record.connection {
-        Some(Connection::Reused) => "a reused connection",
-        _ => "a fresh connection",
-    };
-    let ended = |error: &h2::Error| error.is_io() || error.is_go_away() && error.is_remote();
-    let cause = if source::<h2::Error>(error).is_some_and(|error| error.is_library() && !ended(error)) {
-        return Failure::new(Cause::UpstreamProtocolError, format!("{place}: {words}; does it speak HTTP/2?"));
-    } else if error.is_parse() || source::<h2::Error>(error).is_some_and(|error| !ended(error)) {
-        Cause::UpstreamProtocolError
-    } else {
-        // Closed in order or reset: what was asked for did not come.
-        Cause::UpstreamClosedBeforeResponse
-    };
-    Failure::new(cause, format!("{place}, {connection}: {words}"))
-}
-
-/// The target has not looked at it: it refused the stream, or the connection ends in good order before it (RFC 9113,
-/// sections 8.7 and 6.8).
-fn is_refused(error: &hyper::Error) -> bool {
-    source::<h2::Error>(error).is_some_and(|error| match error.reason() {
-        Some(h2::Reason::REFUSED_STREAM) => true,
-        Some(h2::Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
-        _ => false,
-    })
-}
-
-fn source<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(found) = cause.downcast_ref::<E>() {
-            return Some(found);
-        }
-        if let Some(within) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
-            && let Some(found) = within.downcast_ref::<E>()
-        {
-            return Some(found);
-        }
-        source = cause.source();
-    }
-    None
-}
-
-/// An error and all it came from.
-fn source_words(error: &hyper::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    words
-}
-
-/// What a failure says about the endpoint's health; `None` if it is not its fault.
-fn blame(cause: Cause) -> Option<balance::Failed> {
-    match cause {
-        Cause::UpstreamConnectRefused | Cause::UpstreamUnreachable | Cause::UpstreamReset => {
-            Some(balance::Failed::Connect)
-        }
-        Cause::UpstreamTlsNotSpoken | Cause::UpstreamTlsFailed => Some(balance::Failed::Connect),
-        Cause::UpstreamConnectTimeout | Cause::UpstreamResponseTimeout => Some(balance::Failed::Timeout),
-        Cause::UpstreamClosedBeforeResponse => Some(balance::Failed::Reset),
-        Cause::UpstreamProtocolError | Cause::UpstreamHeadersTooLarge | Cause::UpstreamTlsExpected => {
-            Some(balance::Failed::Protocol)
-        }
-        _ => None,
-    }
+    Ok((head, UpstreamBody::new(incoming, service.timeouts.idle, lease)))
 }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(super) use request::{Bounds, RequestBody, Upload};
 pub(super) use response::{ResponseBody, Source, Untaken, UpstreamBody};
 
+use super::http1::Fault;
 use crate::error::Cause;
 
 /// Why a body broke off.
@@ -34,6 +35,15 @@ pub(super) enum BodyError {
     /// There is more than may come.
     #[error("larger than `body_bytes` ({0})")]
     TooLarge(u64),
+    /// A target's HTTP/1 broke.
+    #[error(transparent)]
+    Target(#[from] Fault),
+    /// It has another length than was said.
+    #[error("its length is not what was said")]
+    Misframed,
+    /// The drain's time was over.
+    #[error("the drain's time was over")]
+    Drained,
     /// An HTTP/2 stream was taken back, politely, before its end.
     #[error("taken back before its end")]
     Cut,
@@ -51,8 +61,8 @@ impl BodyError {
             Self::Peer(error) if error.is_incomplete_message() || error.is_closed() || is_reset(error) => {
                 Cause::ClientClosed
             }
-            Self::Peer(_) => Cause::RequestInvalid,
-            Self::Cut | Self::GivenUp => Cause::ClientClosed,
+            Self::Peer(_) | Self::Misframed => Cause::RequestInvalid,
+            Self::Cut | Self::GivenUp | Self::Target(_) | Self::Drained => Cause::ClientClosed,
         }
     }
 
@@ -61,6 +71,9 @@ impl BodyError {
         match self {
             Self::Idle(_) | Self::Late(_) => Cause::UpstreamBodyTimeout,
             Self::Peer(error) if error.is_parse() => Cause::UpstreamProtocolError,
+            Self::Target(Fault::Upload(broken)) => broken.clients(),
+            Self::Target(fault) if fault.is_misread() => Cause::UpstreamProtocolError,
+            Self::Drained => Cause::GatewayDraining,
             _ => Cause::UpstreamBodyTruncated,
         }
     }
@@ -89,10 +102,8 @@ fn is_reset(error: &hyper::Error) -> bool {
     false
 }
 
-/// A body from a peer, which may not pause for longer than `idle`.
-struct Paced {
-    incoming: Incoming,
-    version: Version,
+/// How long a peer may pause between two pieces of a body.
+struct Pace {
     idle: Duration,
     /// Made with the first pause: most bodies have none.
     timer: Option<Pin<Box<Sleep>>>,
@@ -100,27 +111,38 @@ struct Paced {
     waiting: bool,
 }
 
-impl Paced {
-    fn new(incoming: Incoming, version: Version, idle: Duration) -> Self {
-        Self { incoming, version, idle, timer: None, waiting: false }
+impl Pace {
+    fn new(idle: Duration) -> Self {
+        Self { idle, timer: None, waiting: false }
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
-            self.waiting = false;
-            if frame.is_none() && self.version == Version::HTTP_2 && !self.incoming.is_end_stream() {
-                // hyper takes a reset without an error for an end (RFC 9113, section 8.1, allows it after an answer).
-                return Poll::Ready(Some(Err(BodyError::Cut)));
-            }
-            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Peer)));
-        }
+    /// The peer has sent something.
+    fn came(&mut self) {
+        self.waiting = false;
+    }
+
+    /// The peer has sent nothing yet; ready once that has lasted too long.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let idle = self.idle;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + idle)));
         if !self.waiting {
             self.waiting = true;
             timer.as_mut().reset(Instant::now() + idle);
         }
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Some(Err(BodyError::Idle(idle))))
+        timer.as_mut().poll(cx).map(|()| BodyError::Idle(idle))
     }
+}
+
+/// The next frame of a body that hyper reads.
+fn poll_incoming(
+    incoming: &mut Incoming,
+    version: Version,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
+    if frame.is_none() && version == Version::HTTP_2 && !incoming.is_end_stream() {
+        // hyper takes a reset without an error for an end (RFC 9113, section 8.1, allows it after an answer).
+        return Poll::Ready(Some(Err(BodyError::Cut)));
+    }
+    Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Peer)))
 }

@@ -19,7 +19,7 @@ use super::accept::Ends;
 use super::body::Untaken;
 use super::client_io::{ClientIo, InFlight, Patience, Turn};
 use super::forward::Forwarded;
-use super::patience::Timer;
+use super::patience;
 use super::preface::{self, Preface};
 use super::stream::{Prefixed, Socket, Stream};
 use super::worker::{LocalExecutor, Worker};
@@ -44,7 +44,7 @@ pub(super) struct Client {
     pub(super) peer_is_trusted: bool,
     pub(super) tls: Option<Arc<Session>>,
     pub(super) forwarded: Forwarded,
-    pub(super) timer: Timer,
+    pub(super) alarm: patience::Idle,
     http2: Cell<bool>,
     pub(super) edge: Arc<Edge>,
     pub(super) in_flight: Arc<InFlight>,
@@ -126,7 +126,7 @@ async fn open(
         peer_is_trusted,
         tls: None,
         forwarded: Forwarded::new(ends.peer, ends.local),
-        timer: Timer::default(),
+        alarm: patience::Idle::default(),
         http2: Cell::new(false),
         edge,
         in_flight: Arc::default(),

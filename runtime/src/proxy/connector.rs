@@ -7,16 +7,17 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
+use super::http1::Http1;
 use super::pool::{Connection, Driver};
 use super::stream::{Socket, Stream};
 use super::wire::Wire;
-use super::worker::{LocalExecutor, Worker};
+use super::worker::LocalExecutor;
 use crate::balance::{Address, Endpoint};
 use crate::error::{Cause, Failure};
 use crate::limits;
@@ -34,7 +35,6 @@ pub(super) struct Timings {
 
 /// Connect to `endpoint` by `deadline`, which `limit` set, all steps together. What they took is noted even if one fails.
 pub(super) async fn connect(
-    worker: &Worker,
     edge: &Edge,
     endpoint: &Endpoint,
     transport: &Transport,
@@ -54,7 +54,7 @@ pub(super) async fn connect(
     };
     let Some(tls) = &transport.tls else {
         let speech = transport.http.in_the_clear();
-        return http(worker, edge, endpoint, Stream::from(socket), speech, OurCertificate::NotAsked).await;
+        return http(edge, endpoint, Stream::from(socket), speech, OurCertificate::NotAsked).await;
     };
     let begun = Instant::now();
     let handshake = timeout_at(deadline, handshake(endpoint, tls, socket)).await;
@@ -65,7 +65,7 @@ pub(super) async fn connect(
             let speech = transport.http.agreed(agreed).map_err(|problem| {
                 Failure::new(Cause::UpstreamTlsFailed, format!("{} (alpn): {problem}", place(endpoint)))
             })?;
-            http(worker, edge, endpoint, Stream::ToTarget(Box::new(stream)), speech, certificate).await
+            http(edge, endpoint, Stream::ToTarget(Box::new(stream)), speech, certificate).await
         }
         Ok(Err(failure)) => Err(failure),
         Err(_) => {
@@ -114,7 +114,6 @@ pub(super) fn tls_failure(endpoint: &Endpoint, fault: HandshakeFault, words: &st
 }
 
 async fn http(
-    worker: &Worker,
     edge: &Edge,
     endpoint: &Endpoint,
     stream: Stream,
@@ -123,16 +122,10 @@ async fn http(
 ) -> Result<Connection, Failure> {
     let failed = |error: hyper::Error| Failure::new(Cause::UpstreamReset, format!("{}: {error}", place(endpoint)));
     let head = edge.limits.upstream_header_bytes;
-    let (wire, seen) = Wire::new(stream, certificate);
-    let io = TokioIo::new(wire);
     match speech {
-        Speech::Http1 => {
-            let handshake = http1::Builder::new().max_buf_size(head * 2).max_header_size(head).handshake(io);
-            let (sender, connection) = handshake.await.map_err(failed)?;
-            let driver = drive(worker, connection.with_upgrades());
-            Ok(Connection::http1(sender, driver, seen))
-        }
+        Speech::Http1 => Ok(Connection::Http1(Http1::new(stream, certificate, head))),
         Speech::Http2 => {
+            let (wire, seen) = Wire::new(stream, certificate);
             let handshake = http2::Builder::new(LocalExecutor)
                 .timer(TokioTimer::new())
                 .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
@@ -141,37 +134,26 @@ async fn http(
                 .max_send_buf_size(limits::H2_SEND_BUFFER)
                 .keep_alive_interval(limits::H2_PING)
                 .keep_alive_timeout(limits::H2_PING)
-                .handshake(io);
+                .handshake(TokioIo::new(wire));
             let (sender, mut connection) = handshake.await.map_err(failed)?;
             let room = Rc::new(Cell::new(limits::H2_SHARING));
             let allowed = Rc::clone(&room);
-            let driver = drive(
-                worker,
-                std::future::poll_fn(move |cx| {
-                    let ended = Pin::new(&mut connection).poll(cx);
-                    // The target may change its mind at any time.
-                    allowed.set(connection.current_max_send_streams().min(limits::H2_SHARING));
-                    ended
-                }),
-            );
+            let driver = drive(std::future::poll_fn(move |cx| {
+                let ended = Pin::new(&mut connection).poll(cx);
+                // The target may change its mind at any time.
+                allowed.set(connection.current_max_send_streams().min(limits::H2_SHARING));
+                ended
+            }));
             Ok(Connection::http2(sender, room, driver, seen))
         }
     }
 }
 
-/// The task that moves a connection along: until it ends, or the drain's time is over.
-fn drive(worker: &Worker, connection: impl Future<Output = hyper::Result<()>> + 'static) -> Driver {
-    let cut = worker.cut.wait();
+/// The task that moves a connection along until it ends, or nobody has it any more.
+fn drive(connection: impl Future<Output = hyper::Result<()>> + 'static) -> Driver {
     let driver = tokio::task::spawn_local(async move {
-        // Neither has anything to lose.
-        tokio::select! {
-            biased;
-            ended = connection => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "upstream connection ended");
-                }
-            }
-            () = cut => {}
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "upstream connection ended");
         }
     });
     Driver(driver.abort_handle())

@@ -20,7 +20,7 @@ use crate::config::checked::Schemes;
 use crate::error::{Cause, Failure};
 use crate::hop_by_hop;
 use crate::host::chain::{Chain, Outcome, Passage, Reply};
-use crate::host::exchange::{Exchange, RequestId, ResponseHead, Scheme, Scratch};
+use crate::host::exchange::{Exchange, RequestId, Scheme, Scratch};
 use crate::snapshot::{Route, Snapshot};
 
 /// A route, and how much of the path it matched.
@@ -163,13 +163,13 @@ async fn forward(found: &Found, ongoing: &mut Ongoing, upgrade: Option<Upgrade>)
     // An attempt that was answered has just looked at the clock.
     let now = if sent.is_ok() { worker.now.get() } else { worker.look_at_the_clock() };
     ongoing.journal.upstream = Some(now.saturating_duration_since(begun));
-    let response = match sent {
-        Ok(response) => response,
+    let (mut head, body) = match sent {
+        Ok(answer) => answer,
         Err(failure) => return (reply_failure(ongoing, failure), None),
     };
-    ongoing.journal.upstream_status = Some(response.status().as_u16());
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return match tunnel::switch(upgrade, response, service.timeouts.tunnel) {
+    ongoing.journal.upstream_status = Some(head.status.as_u16());
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return match tunnel::switch(upgrade, head, body, service.timeouts.tunnel) {
             Ok((head, tunnel)) => {
                 ongoing.exchange.response = Some(head);
                 (Source::Empty, Some(tunnel))
@@ -177,9 +177,8 @@ async fn forward(found: &Found, ongoing: &mut Ongoing, upgrade: Option<Upgrade>)
             Err(failure) => (reply_failure(ongoing, failure), None),
         };
     }
-    let (mut head, body) = response.into_parts();
     hop_by_hop::strip_response(&mut head.headers);
-    ongoing.exchange.response = Some(ResponseHead { status: head.status, headers: head.headers });
+    ongoing.exchange.response = Some(head);
     (Source::Upstream(body), None)
 }
 
@@ -267,15 +266,15 @@ fn leave_out_body(source: &mut Source, status: StatusCode, headers: &mut HeaderM
 fn stamp(headers: &mut http::HeaderMap, ongoing: &Ongoing) {
     let journal = &ongoing.journal;
     let total = journal.answered;
-    headers.insert(answer::REQUEST_ID, journal.id.clone());
+    headers.insert(&answer::REQUEST_ID, journal.id.clone());
     match (journal.upstream, journal.upstream_status) {
         (Some(upstream), Some(_)) => {
-            headers.insert(answer::UPSTREAM_LATENCY, milliseconds(upstream));
-            headers.insert(answer::PROXY_LATENCY, milliseconds(total.saturating_sub(upstream)));
+            headers.insert(&answer::UPSTREAM_LATENCY, milliseconds(upstream));
+            headers.insert(&answer::PROXY_LATENCY, milliseconds(total.saturating_sub(upstream)));
             headers.append(http::header::VIA, forward::VIA);
         }
         _ => {
-            headers.insert(answer::RESPONSE_LATENCY, milliseconds(total));
+            headers.insert(&answer::RESPONSE_LATENCY, milliseconds(total));
         }
     }
     let misread = journal.failure.as_ref().is_some_and(|failure| failure.cause.ends_connection());

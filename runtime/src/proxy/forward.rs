@@ -1,12 +1,14 @@
-//! What an upstream gets to see: the request, rewritten for its next hop.
+//! What an upstream gets to see: the request, rewritten for its next hop. The client's own fields are not copied: what
+//! is said instead of them, or besides, is kept beside them until the head is written.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::{Authority, PathAndQuery};
-use http::{Request, Uri, Version};
-use hyper::body::Body;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Method, Request, Uri, Version};
+use smallvec::SmallVec;
 
 use super::body::RequestBody;
 use super::connection::Client;
@@ -18,13 +20,16 @@ use super::ongoing::Ongoing;
 use super::tunnel::Upgrade;
 use super::{answer, path};
 use crate::error::{Cause, Failure};
+use crate::host::exchange::RequestHead;
 use crate::identity::Credential;
 use crate::snapshot::Service;
 
-const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
-const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
-const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
-const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
+static HOST: HeaderName = header::HOST;
+static VIA_FIELD: HeaderName = header::VIA;
+static CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
+static CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
+static CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
+static CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
 /// What answers came through.
 pub(super) const VIA: HeaderValue = HeaderValue::from_static("1.1 tidegate");
 /// What requests came through: this very process, so that one that comes back is known, and one that came through
@@ -32,120 +37,167 @@ pub(super) const VIA: HeaderValue = HeaderValue::from_static("1.1 tidegate");
 pub(super) static VIA_HERE: LazyLock<HeaderValue> =
     LazyLock::new(|| text(&format!("1.1 tidegate-{:08x}", fastrand::u32(..))));
 
-/// The request for a connection that speaks `version`. Leaves the head's values behind for another attempt, and for
-/// response hooks, which may read the request.
-pub(super) fn request(
-    found: &Found,
-    ongoing: &mut Ongoing,
-    upgrade: Option<&Upgrade>,
-    version: Version,
-) -> Result<Request<RequestBody>, Failure> {
-    let unsendable = |error: String| Failure::new(Cause::RequestInvalid, format!("it cannot be forwarded: {error}"));
-    let service = &found.route.service;
-    let target = target(found, &ongoing.exchange.request.target).map_err(unsendable)?;
-    let mut headers = headers(found, ongoing);
-    let body = ongoing.journal.upload.as_ref().map_or_else(RequestBody::empty, |upload| upload.body());
-    let uri = if version == Version::HTTP_2 {
-        absolute(service, &mut headers, target).map_err(unsendable)?
-    } else {
-        if !body.is_end_stream() && body.size_hint().exact().is_none() {
-            // hyper would take a GET of unknown length for one without a body.
-            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
-        if let Some(upgrade) = upgrade {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-            headers.insert(header::UPGRADE, upgrade.protocol().clone());
-        }
-        Uri::from(target)
-    };
-    let mut request = Request::new(body);
-    *request.method_mut() = ongoing.exchange.request.method.clone();
-    *request.version_mut() = version;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    Ok(request)
+/// A request as it goes on to an upstream. Borrows what it can; what it is made of stays where it is, for another
+/// attempt, and for response hooks, which may read the request.
+pub(super) struct Onward<'a> {
+    pub(super) method: &'a Method,
+    pub(super) target: Cow<'a, PathAndQuery>,
+    /// The protocol to switch to.
+    pub(super) upgrade: Option<&'a HeaderValue>,
+    /// What the client sent, as edited by plugins.
+    sent: &'a HeaderMap,
+    fields: Fields<'a>,
+    service: &'a Service,
 }
 
-/// HTTP/2 has the host in the target (RFC 9113, section 8.3.1).
-fn absolute(service: &Service, headers: &mut HeaderMap, target: PathAndQuery) -> Result<Uri, String> {
-    let host = headers.remove(header::HOST).unwrap_or_else(|| service.host.clone());
-    let authority = Authority::try_from(host.as_bytes()).map_err(|error| error.to_string())?;
-    let scheme = if service.transport.is_tls() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
-    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build();
-    uri.map_err(|error| error.to_string())
+/// A field of the gateway's own.
+struct Field<'a> {
+    name: &'static HeaderName,
+    value: Cow<'a, [u8]>,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Instead of what the client says under this name.
+    Instead,
+    /// Behind it.
+    Behind,
+}
+
+/// Most requests have eleven at most.
+type Fields<'a> = SmallVec<[Field<'a>; 12]>;
+
+impl<'a> Onward<'a> {
+    /// The request of `ongoing`, for its route's service.
+    pub(super) fn new(found: &'a Found, ongoing: &'a Ongoing, upgrade: Option<&'a Upgrade>) -> Result<Self, Failure> {
+        let request = &ongoing.exchange.request;
+        Ok(Self {
+            method: &request.method,
+            target: target(found, &request.target).map_err(unsendable)?,
+            upgrade: upgrade.map(Upgrade::protocol),
+            sent: &request.headers,
+            fields: fields(found, ongoing),
+            service: &found.route.service,
+        })
+    }
+
+    /// Show every field to `visit`, in the order to be sent in.
+    pub(super) fn each_field(&self, mut visit: impl FnMut(&HeaderName, &[u8])) {
+        for (name, value) in self.sent {
+            if !self.is_said_instead(name) {
+                visit(name, value.as_bytes());
+            }
+        }
+        self.fields.iter().for_each(|field| visit(field.name, &field.value));
+    }
+
+    /// Whether the client told the length of its body.
+    pub(super) fn has_length(&self) -> bool {
+        self.sent.contains_key(header::CONTENT_LENGTH)
+    }
+
+    /// The same with `body`, for HTTP/2, which has the host in the target (RFC 9113, section 8.3.1) and knows no
+    /// upgrades.
+    pub(super) fn http2(&self, body: RequestBody) -> Result<Request<RequestBody>, Failure> {
+        let mut headers = self.sent.clone();
+        for field in &self.fields {
+            let value = HeaderValue::from_bytes(&field.value).unwrap_or(HeaderValue::from_static(""));
+            match field.place {
+                Place::Instead => _ = headers.insert(field.name, value),
+                Place::Behind => _ = headers.append(field.name, value),
+            }
+        }
+        let host = headers.remove(header::HOST).unwrap_or_else(|| self.service.host.clone());
+        let authority = Authority::try_from(host.as_bytes()).map_err(|error| unsendable(error.to_string()))?;
+        let scheme = if self.service.transport.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
+        let target = self.target.clone().into_owned();
+        let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build();
+        let mut request = Request::new(body);
+        *request.uri_mut() = uri.map_err(|error| unsendable(error.to_string()))?;
+        *request.method_mut() = self.method.clone();
+        *request.version_mut() = Version::HTTP_2;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    fn is_said_instead(&self, name: &HeaderName) -> bool {
+        // Looking at how it begins is cheaper than comparing it with all of them.
+        matches!(name.as_str().as_bytes(), [b'x', b'-', ..] | b"host")
+            && self.fields.iter().any(|field| field.place == Place::Instead && field.name == name)
+    }
+}
+
+fn unsendable(problem: String) -> Failure {
+    Failure::new(Cause::RequestInvalid, format!("it cannot be forwarded: {problem}"))
 }
 
 /// The service's path, then the request's, without the matched part if the route strips it.
-fn target(found: &Found, target: &PathAndQuery) -> Result<PathAndQuery, String> {
+fn target<'a>(found: &Found, target: &'a PathAndQuery) -> Result<Cow<'a, PathAndQuery>, String> {
     let route = &found.route;
     let stripped = if route.strip_path { found.prefix_length } else { 0 };
     let base = &route.service.path;
     // Without its first "/", and with it again, it is the same.
     if stripped <= 1 && base.is_empty() {
-        return Ok(target.clone());
+        return Ok(Cow::Borrowed(target));
     }
     let rest = target.path().get(stripped..).unwrap_or_default();
     if rest.is_empty() && !base.is_empty() {
-        return path::join(base, target.query());
+        return path::join(base, target.query()).map(Cow::Owned);
     }
     // The cut may have made a dot segment of "/b../x", so what is left is read once more.
     let rest = format!("/{rest}");
     let rest = path::normalise(&rest)?;
-    path::join(&format!("{base}{rest}"), target.query())
+    path::join(&format!("{base}{rest}"), target.query()).map(Cow::Owned)
 }
 
-fn headers(found: &Found, ongoing: &mut Ongoing) -> HeaderMap {
-    // The copy stays here. hyper makes the first one with room for more, which a copy would not have.
-    let copy = ongoing.exchange.request.headers.clone();
-    let mut headers = std::mem::replace(&mut ongoing.exchange.request.headers, copy);
-    let (exchange, client, route) = (&ongoing.exchange, &ongoing.client, &found.route);
+/// What the gateway says itself (Kong's names).
+fn fields<'a>(found: &'a Found, ongoing: &'a Ongoing) -> Fields<'a> {
+    let (exchange, client, route) = (&*ongoing.exchange, &*ongoing.client, &*found.route);
+    let request = &exchange.request;
+    let mut fields = Fields::new();
+    let mut instead = |name, value: Cow<'a, [u8]>| fields.push(Field { name, value, place: Place::Instead });
 
-    let own_host = || route.service.host.clone();
-    let host = match exchange.request.headers.get(header::HOST) {
-        Some(_) if route.preserve_host => exchange.request.headers.get(header::HOST).cloned(),
-        Some(_) => headers.insert(header::HOST, own_host()),
-        None => {
-            headers.insert(header::HOST, own_host());
-            None
-        }
-    };
-    if let Some(host) = host {
-        add(&mut headers, client, FORWARDED_HOST, host);
+    let host = request.headers.get(&HOST);
+    if host.is_none() || !route.preserve_host {
+        instead(&HOST, route.service.host.as_bytes().into());
     }
-    let forwarded_for = match exchange.request.headers.get(FORWARDED_FOR) {
-        None => client.forwarded.address.clone(),
-        Some(_) => {
-            let before = exchange.request.headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
-            list(before.chain([client.forwarded.address.as_bytes()]))
-        }
-    };
-    headers.insert(FORWARDED_FOR, forwarded_for);
+    // What a trusted proxy has said already is nearer to the client.
+    let unsaid = |name: &HeaderName| !client.peer_is_trusted || !request.headers.contains_key(name);
+    if let Some(host) = host.filter(|_| unsaid(&FORWARDED_HOST)) {
+        instead(&FORWARDED_HOST, host.as_bytes().into());
+    }
+    instead(&FORWARDED_FOR, forwarded_for(request, client));
     let same = exchange.client == client.address;
-    let real = if same { client.forwarded.address.clone() } else { text(&exchange.client.ip().to_string()) };
-    headers.insert(REAL_IP, real);
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(exchange.scheme.name()));
-    add(&mut headers, client, FORWARDED_PORT, client.forwarded.port.clone());
-    let path = exchange.request.target.path();
-    add(&mut headers, client, FORWARDED_PATH, text(path));
-    if route.strip_path && found.prefix_length > 1 {
-        let prefix = text(path.get(..found.prefix_length).unwrap_or_default());
-        add(&mut headers, client, FORWARDED_PREFIX, prefix);
+    let ip = || exchange.client.ip().to_string().into_bytes();
+    instead(&REAL_IP, if same { client.forwarded.address.as_bytes().into() } else { ip().into() });
+    instead(&FORWARDED_PROTO, exchange.scheme.name().as_bytes().into());
+    if unsaid(&FORWARDED_PORT) {
+        instead(&FORWARDED_PORT, client.forwarded.port.as_bytes().into());
     }
-    headers.append(header::VIA, VIA_HERE.clone());
-    headers.insert(answer::REQUEST_ID, ongoing.journal.id.clone());
+    let path = request.target.path();
+    if unsaid(&FORWARDED_PATH) {
+        instead(&FORWARDED_PATH, path.as_bytes().into());
+    }
+    if route.strip_path && found.prefix_length > 1 && unsaid(&FORWARDED_PREFIX) {
+        let prefix = path.get(..found.prefix_length).unwrap_or_default();
+        instead(&FORWARDED_PREFIX, prefix.as_bytes().into());
+    }
+    instead(&answer::REQUEST_ID, ongoing.journal.id.as_bytes().into());
     if let Some(credential) = &exchange.credential {
-        identify(&mut headers, credential);
+        identify(credential, instead);
     }
-    headers
+    fields.push(Field { name: &VIA_FIELD, value: VIA_HERE.as_bytes().into(), place: Place::Behind });
+    fields
 }
 
-/// What is there already came from a trusted proxy, which is nearer to the client.
-fn add(headers: &mut HeaderMap, client: &Client, name: HeaderName, value: HeaderValue) {
-    if client.peer_is_trusted {
-        headers.entry(name).or_insert(value);
-    } else {
-        headers.insert(name, value);
+fn forwarded_for<'a>(request: &'a RequestHead, client: &'a Client) -> Cow<'a, [u8]> {
+    let own = client.forwarded.address.as_bytes();
+    if !request.headers.contains_key(&FORWARDED_FOR) {
+        return own.into();
     }
+    let before = request.headers.get_all(&FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+    list(before.chain([own])).into()
 }
 
 /// What upstreams are told about a connection, the same for all of its requests.
@@ -161,21 +213,20 @@ impl Forwarded {
 }
 
 /// Tell the upstream who was authenticated.
-fn identify(headers: &mut HeaderMap, credential: &Credential) {
+fn identify<'a>(credential: &'a Credential, mut instead: impl FnMut(&'static HeaderName, Cow<'a, [u8]>)) {
     let consumer = &credential.consumer;
-    headers.insert(CONSUMER_USERNAME, text(&consumer.username));
-    headers.insert(CREDENTIAL_IDENTIFIER, text(&credential.id));
+    instead(&CONSUMER_USERNAME, consumer.username.as_bytes().into());
+    instead(&CREDENTIAL_IDENTIFIER, credential.id.as_bytes().into());
     if let Some(custom_id) = &consumer.custom_id {
-        headers.insert(CONSUMER_CUSTOM_ID, text(custom_id));
+        instead(&CONSUMER_CUSTOM_ID, custom_id.as_bytes().into());
     }
     if !consumer.groups.is_empty() {
-        headers.insert(CONSUMER_GROUPS, list(consumer.groups.iter().map(String::as_bytes)));
+        instead(&CONSUMER_GROUPS, list(consumer.groups.iter().map(String::as_bytes)).into());
     }
 }
 
-fn list<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> HeaderValue {
-    let joined = values.into_iter().collect::<Vec<_>>().join(&b", "[..]);
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(HeaderValue::from_static(""))
+fn list<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> Vec<u8> {
+    values.into_iter().collect::<Vec<_>>().join(&b", "[..])
 }
 
 /// Checked names and parsed paths have no byte that a header value may not have.

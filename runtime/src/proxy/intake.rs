@@ -14,13 +14,13 @@ use crate::error::{Cause, Failure};
 use crate::hop_by_hop;
 use crate::host::exchange::{RequestHead, Scheme};
 
-pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-pub(super) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-pub(super) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-pub(super) const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-pub(super) const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-pub(super) const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-pub(super) const FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
+pub(super) static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) static FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(super) static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+pub(super) static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+pub(super) static FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
 
 /// All that an upstream may believe about who sent a request, under Kong's names.
 const IDENTITY: [HeaderName; 6] = [
@@ -240,8 +240,8 @@ pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
     hop_by_hop::strip_trailers(trailers);
     strip_identity(trailers);
     distrust(trailers);
-    trailers.remove(FORWARDED_FOR);
-    trailers.remove(REAL_IP);
+    trailers.remove(&FORWARDED_FOR);
+    trailers.remove(&REAL_IP);
 }
 
 /// Whether it could be a name that a stranger may not use: nearly no request has one.
@@ -255,7 +255,7 @@ fn strip_identity(headers: &mut HeaderMap) {
     for name in IDENTITY {
         headers.remove(name);
     }
-    headers.remove(answer::REQUEST_ID);
+    headers.remove(&answer::REQUEST_ID);
     // Answered by hyper, as soon as somebody wants the body.
     headers.remove(header::EXPECT);
     strip_lookalikes(headers, |name| name.starts_with("x-gateway-") || IDENTITY.iter().any(|ours| *ours == name));
@@ -287,7 +287,7 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// Take over what a trusted proxy says of the client.
 fn believe(taken: &mut Taken, client: &Client) {
     let headers = &taken.head.headers;
-    if let Some(proto) = headers.get(FORWARDED_PROTO) {
+    if let Some(proto) = headers.get(&FORWARDED_PROTO) {
         match proto.as_bytes() {
             proto if proto.eq_ignore_ascii_case(b"https") => taken.scheme = Scheme::Https,
             proto if proto.eq_ignore_ascii_case(b"http") => taken.scheme = Scheme::Http,
@@ -295,7 +295,7 @@ fn believe(taken: &mut Taken, client: &Client) {
         }
     }
     // From the nearest proxy outwards, as long as each one is trusted to know the next.
-    let named = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let named = headers.get_all(&FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let chain: Vec<&str> = named.flat_map(|value| value.split(',')).collect();
     let mut trusted = true;
     for name in chain.into_iter().rev() {
@@ -319,7 +319,7 @@ fn named_address(text: &str) -> Option<SocketAddr> {
 fn distrust(headers: &mut HeaderMap) {
     strip_lookalikes(headers, |name| name.starts_with("x-forwarded-") || name == REAL_IP.as_str());
     headers.remove(header::FORWARDED);
-    for name in [FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PATH] {
+    for name in [&FORWARDED_PROTO, &FORWARDED_HOST, &FORWARDED_PORT, &FORWARDED_PREFIX, &FORWARDED_PATH] {
         headers.remove(name);
     }
 }

@@ -1,5 +1,6 @@
 //! How long an upstream's answer is waited for: as long as it is the upstream's turn. A slow upload is no late answer.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::body::Upload;
 use super::connection::Client;
+use super::signal::Wait;
 
 /// A wait for an answer.
 pub(super) struct Patience<'w> {
@@ -19,32 +21,52 @@ pub(super) struct Patience<'w> {
     limit: Duration,
 }
 
+/// Why a wait is over without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// It has been the upstream's turn for too long.
+    TooLate,
+    /// The drain's time is.
+    Drained,
+}
+
+/// What a connection waits with: its requests share it, since moving a timer on costs less than setting one up for each.
+pub(super) struct Alarm {
+    timer: Pin<Box<Sleep>>,
+    drained: Wait,
+}
+
+/// A connection's alarm, while nobody waits.
+pub(super) type Idle = Cell<Option<Alarm>>;
+
 impl<'w> Patience<'w> {
     pub(super) fn of(client: &'w Client, upload: Option<&'w Rc<Upload>>, limit: Duration) -> Self {
         Self { client, upload, begun: Instant::now(), limit }
     }
 
-    /// `answer`; `None` once it has been the upstream's turn for too long.
-    pub(super) async fn wait<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+    /// `answer`, if it comes in time.
+    pub(super) async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Over> {
         let mut answer = pin!(answer);
-        // A connection's requests share a timer: moving it on costs less than setting one up for each.
-        let mut timer = self.client.timer.take().unwrap_or_else(|| Box::pin(sleep_until(self.deadline())));
-        timer.as_mut().reset(self.deadline());
+        let mut alarm = self.client.alarm.take().unwrap_or_else(|| Alarm {
+            timer: Box::pin(sleep_until(self.deadline())),
+            drained: self.client.worker.cut.wait(),
+        });
+        alarm.timer.as_mut().reset(self.deadline());
         let answered = poll_fn(|cx| {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                return Poll::Ready(Some(answer));
+                return Poll::Ready(Ok(answer));
             }
-            while Pin::as_mut(&mut timer).poll(cx).is_ready() {
+            while alarm.timer.as_mut().poll(cx).is_ready() {
                 let deadline = self.deadline();
                 if deadline <= Instant::now() {
-                    return Poll::Ready(None);
+                    return Poll::Ready(Err(Over::TooLate));
                 }
-                timer.as_mut().reset(deadline);
+                alarm.timer.as_mut().reset(deadline);
             }
-            Poll::Pending
+            Pin::new(&mut alarm.drained).poll(cx).map(|()| Err(Over::Drained))
         })
         .await;
-        self.client.timer.set(Some(timer));
+        self.client.alarm.set(Some(alarm));
         answered
     }
 
@@ -52,6 +74,3 @@ impl<'w> Patience<'w> {
         self.upload.map_or(self.begun + self.limit, |upload| upload.upstream_deadline(self.limit))
     }
 }
-
-/// The timer of a connection, while nobody waits.
-pub(super) type Timer = std::cell::Cell<Option<Pin<Box<Sleep>>>>;

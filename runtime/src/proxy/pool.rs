@@ -5,16 +5,24 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
-use http::{Request, Response, Version};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
+use bytes::Bytes;
+use http::Request;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::client::conn::{TrySendError, http2};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::RequestBody;
+use super::forward::Onward;
+use super::http1::{Fault, Http1};
+use super::signal::Signal;
+use super::stream::Stream;
 use super::wire::Seen;
+use crate::error::Failure;
+use crate::host::exchange::ResponseHead;
 use crate::limits;
 
 /// What a connection is good for: this endpoint, spoken to in this way.
@@ -44,14 +52,8 @@ impl Hasher for KeyHasher {
 
 /// A connection of either kind. Dropping the last of it closes it, whatever is still on its way.
 pub(super) enum Connection {
-    Http1(Http1),
+    Http1(Box<Http1>),
     Http2(Rc<Http2>),
-}
-
-pub(super) struct Http1 {
-    sender: http1::SendRequest<RequestBody>,
-    _driver: Driver,
-    seen: Seen,
 }
 
 pub(super) struct Http2 {
@@ -68,7 +70,7 @@ pub(super) struct Http2 {
     seen: Seen,
 }
 
-/// The task that moves a connection along.
+/// The task that moves an HTTP/2 connection along.
 pub(super) struct Driver(pub(super) AbortHandle);
 
 impl Drop for Driver {
@@ -78,10 +80,6 @@ impl Drop for Driver {
 }
 
 impl Connection {
-    pub(super) fn http1(sender: http1::SendRequest<RequestBody>, driver: Driver, seen: Seen) -> Self {
-        Self::Http1(Http1 { sender, _driver: driver, seen })
-    }
-
     pub(super) fn http2(
         sender: http2::SendRequest<RequestBody>,
         room: Rc<Cell<usize>>,
@@ -94,9 +92,10 @@ impl Connection {
 }
 
 /// Connections by what they are good for.
-#[derive(Default)]
 pub(super) struct Pool {
     slots: RefCell<HashMap<Key, Slot, BuildHasherDefault<KeyHasher>>>,
+    /// The drain's time is over.
+    pub(super) cut: Signal,
 }
 
 #[derive(Default)]
@@ -109,13 +108,13 @@ struct Slot {
 }
 
 struct Idle {
-    connection: Http1,
+    connection: Box<Http1>,
     since: Instant,
 }
 
 impl Idle {
-    fn is_good(&self, now: Instant) -> bool {
-        self.connection.sender.is_ready() && now.duration_since(self.since) < limits::IDLE_CONNECTION_TIME
+    fn is_good(&mut self, now: Instant) -> bool {
+        now.duration_since(self.since) < limits::IDLE_CONNECTION_TIME && self.connection.is_alive()
     }
 }
 
@@ -169,11 +168,16 @@ impl Drop for Ticket {
 }
 
 impl Pool {
+    /// An empty one, which is over when `cut` says so.
+    pub(super) fn new(cut: Signal) -> Self {
+        Self { slots: RefCell::default(), cut }
+    }
+
     /// A connection for `key`; `shared` says that what would be made can be shared.
     pub(super) fn find(self: &Rc<Self>, key: Key, shared: bool, now: Instant) -> Found {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.entry(key).or_default();
-        while let Some(idle) = slot.idle.pop() {
+        while let Some(mut idle) = slot.idle.pop() {
             if idle.is_good(now) {
                 return Found::Connection(self.lease(key, Connection::Http1(idle.connection)));
             }
@@ -213,7 +217,7 @@ impl Pool {
     pub(super) fn sweep(&self) {
         let now = Instant::now();
         self.slots.borrow_mut().retain(|_, slot| {
-            slot.idle.retain(|idle| idle.is_good(now));
+            slot.idle.retain_mut(|idle| idle.is_good(now));
             slot.shared.retain(|connection| connection.is_good() && !connection.is_idle(now));
             !slot.idle.is_empty() || !slot.shared.is_empty() || slot.connecting.is_some()
         });
@@ -224,7 +228,7 @@ impl Pool {
         self.slots.borrow().values().map(|slot| slot.idle.len()).sum()
     }
 
-    fn put(&self, key: Key, connection: Http1) {
+    fn put(&self, key: Key, connection: Box<Http1>) {
         let mut slots = self.slots.borrow_mut();
         let idle = &mut slots.entry(key).or_default().idle;
         if idle.len() < limits::IDLE_CONNECTIONS {
@@ -243,32 +247,78 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// What the connection speaks.
-    pub(super) fn version(&self) -> Version {
-        match &self.connection {
-            Some(Connection::Http2(_)) => Version::HTTP_2,
-            _ => Version::HTTP_11,
+    /// The connection, if it speaks HTTP/1.
+    pub(super) fn http1(&mut self) -> Option<&mut Http1> {
+        match &mut self.connection {
+            Some(Connection::Http1(connection)) => Some(connection),
+            _ => None,
         }
     }
 
-    /// What has come over the connection.
+    /// What has come over the connection, if it speaks HTTP/2.
     pub(super) fn seen(&self) -> Option<&Seen> {
         match &self.connection {
-            Some(Connection::Http1(connection)) => Some(&connection.seen),
             Some(Connection::Http2(connection)) => Some(&connection.seen),
-            None => None,
+            _ => None,
         }
     }
 
-    /// Send `request`, and wait for the response's head.
-    pub(super) async fn send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
-        match &mut self.connection {
-            Some(Connection::Http1(connection)) => connection.sender.try_send_request(request).await,
-            Some(Connection::Http2(connection)) => connection.sender.clone().try_send_request(request).await,
-            None => std::future::pending().await,
+    /// Put `request` down for [`Self::send`].
+    pub(super) fn begin(&mut self, request: &Onward<'_>, body: RequestBody) -> Result<Begun, Failure> {
+        match self.http1() {
+            Some(connection) => {
+                connection.begin(request, body);
+                Ok(Begun::Http1)
+            }
+            None => request.http2(body).map(Begun::Http2),
+        }
+    }
+
+    /// Send a request, and wait for the answer's head. A body that is not returned comes over HTTP/1.
+    pub(super) async fn send(&mut self, begun: Begun) -> Result<(ResponseHead, Option<Incoming>), Unanswered> {
+        match (&mut self.connection, begun) {
+            (Some(Connection::Http1(connection)), Begun::Http1) => {
+                connection.answer().await.map(|head| (head, None)).map_err(Unanswered::Http1)
+            }
+            (Some(Connection::Http2(connection)), Begun::Http2(request)) => {
+                let mut sender = connection.sender.clone();
+                let sent = sender.try_send_request(request).await;
+                let (head, body) = sent.map_err(Unanswered::of_http2)?.into_parts();
+                Ok((ResponseHead { status: head.status, headers: head.headers }, Some(body)))
+            }
+            // A lease begins what it sends.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// The answer's body, over HTTP/1.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        self.http1().map_or(Poll::Ready(None), |connection| connection.poll_frame(cx))
+    }
+
+    /// Whether the answer is complete, over HTTP/1.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(&self.connection, Some(Connection::Http1(connection)) if connection.is_over())
+    }
+
+    /// What is left of the answer's body, over HTTP/1.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match &self.connection {
+            Some(Connection::Http1(connection)) => connection.size_hint(),
+            _ => SizeHint::default(),
+        }
+    }
+
+    /// Tells when the drain's time is over.
+    pub(super) fn cut(&self) -> &Signal {
+        &self.pool.cut
+    }
+
+    /// What is left of an HTTP/1 connection that speaks something else now: the stream, and what came over it already.
+    pub(super) fn into_stream(mut self) -> Option<(Stream, Bytes)> {
+        match self.connection.take() {
+            Some(Connection::Http1(connection)) => connection.into_stream(),
+            _ => None,
         }
     }
 
@@ -282,21 +332,35 @@ impl Lease {
     /// The response is over.
     pub(super) fn release(mut self) {
         // Sharing ends with the drop of the lease.
-        if !matches!(self.connection, Some(Connection::Http1(_))) {
-            return;
+        if self.http1().is_some_and(|connection| connection.is_reusable())
+            && let Some(Connection::Http1(connection)) = self.connection.take()
+        {
+            self.pool.put(self.key, connection);
         }
-        let Some(Connection::Http1(mut connection)) = self.connection.take() else { return };
-        let (pool, key) = (Rc::clone(&self.pool), self.key);
-        if connection.sender.is_ready() {
-            return pool.put(key, connection);
-        }
-        // hyper may still have to notice, or to finish sending a request that was answered early. The task ends with
-        // its deadline, and with its worker.
-        tokio::task::spawn_local(async move {
-            if let Ok(Ok(())) = tokio::time::timeout(limits::REUSE_WAIT, connection.sender.ready()).await {
-                pool.put(key, connection);
-            }
-        });
+    }
+}
+
+/// A request that a connection is about to send.
+pub(super) enum Begun {
+    /// The connection has it.
+    Http1,
+    Http2(Request<RequestBody>),
+}
+
+/// Why a request got no answer.
+pub(super) enum Unanswered {
+    Http1(Fault),
+    Http2 {
+        error: hyper::Error,
+        /// The request never left.
+        kept: bool,
+    },
+}
+
+impl Unanswered {
+    fn of_http2(mut error: TrySendError<Request<RequestBody>>) -> Self {
+        let kept = error.take_message().is_some();
+        Self::Http2 { error: error.into_error(), kept }
     }
 }
 

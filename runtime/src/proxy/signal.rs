@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 /// Told once, heard by everybody on this thread.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Signal(Rc<Shared>);
 
 #[derive(Default)]
@@ -16,6 +16,14 @@ struct Shared {
     told: Cell<bool>,
     waiting: RefCell<HashMap<u64, Waker>>,
     next: Cell<u64>,
+}
+
+impl Shared {
+    fn next_key(&self) -> u64 {
+        let key = self.next.get();
+        self.next.set(key + 1);
+        key
+    }
 }
 
 impl Signal {
@@ -29,16 +37,17 @@ impl Signal {
         self.0.told.get()
     }
 
-    /// Ends when it is told. Has to stay with the task that polls it first.
+    /// Ends when it is told.
     pub(super) fn wait(&self) -> Wait {
-        Wait { shared: Rc::clone(&self.0), key: None }
+        Wait { shared: Rc::clone(&self.0), registered: None }
     }
 }
 
 /// See [`Signal::wait`].
 pub(super) struct Wait {
     shared: Rc<Shared>,
-    key: Option<u64>,
+    /// Under which key, and for whom.
+    registered: Option<(u64, Waker)>,
 }
 
 impl Future for Wait {
@@ -48,11 +57,10 @@ impl Future for Wait {
         if self.shared.told.get() {
             return Poll::Ready(());
         }
-        if self.key.is_none() {
-            let key = self.shared.next.get();
-            self.shared.next.set(key + 1);
+        if self.registered.as_ref().is_none_or(|(_, waker)| !waker.will_wake(cx.waker())) {
+            let key = self.registered.take().map_or_else(|| self.shared.next_key(), |(key, _)| key);
             self.shared.waiting.borrow_mut().insert(key, cx.waker().clone());
-            self.key = Some(key);
+            self.registered = Some((key, cx.waker().clone()));
         }
         Poll::Pending
     }
@@ -60,8 +68,8 @@ impl Future for Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.shared.waiting.borrow_mut().remove(&key);
+        if let Some((key, _)) = &self.registered {
+            self.shared.waiting.borrow_mut().remove(key);
         }
     }
 }

@@ -1,20 +1,23 @@
 //! An upgraded connection (WebSocket and others): once both sides have switched, bytes go through as they come, until
 //! one side closes or nobody says anything for too long.
 
+use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
-use http::{Request, Response, Version};
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::body::UpstreamBody;
 use super::ongoing::Ongoing;
 use super::pool::Lease;
+use super::stream::Stream;
 use crate::balance::Pick;
 use crate::error::{Cause, Failure, Phase};
 use crate::hop_by_hop;
@@ -30,8 +33,9 @@ pub(super) struct Upgrade {
 /// Both sides, once the upstream has agreed.
 pub(super) struct Tunnel {
     client: OnUpgrade,
-    upstream: OnUpgrade,
-    lease: Option<Lease>,
+    upstream: Stream,
+    /// What the upstream has said already.
+    ahead: Bytes,
     /// The endpoint is at work on it all the while.
     _pick: Option<Pick>,
     idle: Duration,
@@ -62,14 +66,14 @@ pub(super) fn asked_for(request: &mut Request<Incoming>) -> Option<Upgrade> {
 /// The upstream has switched: the answer for the client, which the tunnel begins behind.
 pub(super) fn switch(
     upgrade: Option<Upgrade>,
-    response: Response<UpstreamBody>,
+    mut head: ResponseHead,
+    body: UpstreamBody,
     idle: Duration,
 ) -> Result<(ResponseHead, Tunnel), Failure> {
     let odd = |problem: &str| Failure::new(Cause::UpstreamProtocolError, problem.to_owned());
     let Some(upgrade) = upgrade else {
         return Err(odd("101 Switching Protocols is no answer to this request: nobody asked for it"));
     };
-    let (mut head, body) = response.into_parts();
     let Some(protocol) = head.headers.get(UPGRADE).cloned() else {
         return Err(odd("101 Switching Protocols, but to nothing"));
     };
@@ -78,31 +82,28 @@ pub(super) fn switch(
     if !asked.split(',').any(|asked| asked.trim().eq_ignore_ascii_case(agreed.trim())) {
         return Err(odd(&format!("101 Switching Protocols to \"{agreed}\", and \"{asked}\" was asked for")));
     }
-    let Some(upstream) = head.extensions.remove::<OnUpgrade>() else {
+    let (lease, _pick) = body.into_parts();
+    let Some((upstream, ahead)) = lease.and_then(Lease::into_stream) else {
         return Err(odd("101 Switching Protocols on a connection that cannot"));
     };
     hop_by_hop::strip(&mut head.headers);
     head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     head.headers.insert(UPGRADE, protocol);
-    let (lease, _pick) = body.into_parts();
-    let tunnel = Tunnel { client: upgrade.client, upstream, lease, _pick, idle };
-    Ok((ResponseHead { status: head.status, headers: head.headers }, tunnel))
+    Ok((head, Tunnel { client: upgrade.client, upstream, ahead, _pick, idle }))
 }
 
 impl Tunnel {
     /// Carry bytes until either side is done. The exchange is over then.
     pub(super) async fn run(self, mut ongoing: Box<Ongoing>) {
-        let sides = async { tokio::try_join!(self.client, self.upstream) };
-        let (client, upstream) = match timeout(limits::HANDSHAKE_TIMEOUT, sides).await {
-            Ok(Ok(sides)) => sides,
+        let client = match timeout(limits::HANDSHAKE_TIMEOUT, self.client).await {
+            Ok(Ok(client)) => client,
             Ok(Err(error)) => return ongoing.fail(broken(&error)),
-            Err(_) => return ongoing.fail(broken(&"one side did not switch")),
+            Err(_) => return ongoing.fail(broken(&"the client did not switch")),
         };
-        drop(self.lease);
         let (cut, idle) = (ongoing.client.worker.cut.wait(), self.idle);
         // Whichever ends first, both sides are closed.
         let ended = tokio::select! {
-            ended = carry(client, upstream, idle, &mut ongoing) => Some(ended),
+            ended = carry(client, (self.upstream, self.ahead), idle, &mut ongoing) => Some(ended),
             () = cut => None,
         };
         match ended {
@@ -117,15 +118,23 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Cause::UpstreamBodyTruncated, format!("the tunnel broke off: {error}")).during(Phase::Body)
 }
 
-type Side = TokioIo<Upgraded>;
-
-async fn carry(client: Upgraded, upstream: Upgraded, idle: Duration, ongoing: &mut Ongoing) -> io::Result<()> {
+async fn carry(
+    client: Upgraded,
+    (upstream, ahead): (Stream, Bytes),
+    idle: Duration,
+    ongoing: &mut Ongoing,
+) -> io::Result<()> {
     let (mut from_client, mut to_client) = split(TokioIo::new(client));
-    let (mut from_upstream, mut to_upstream) = split(TokioIo::new(upstream));
-    let heard = std::cell::Cell::new(Instant::now());
-    let sent = std::cell::Cell::new(0_usize);
-    let inward = pump(&mut from_client, &mut to_upstream, &heard, None);
-    let outward = pump(&mut from_upstream, &mut to_client, &heard, Some(&sent));
+    let (mut from_upstream, mut to_upstream) = split(upstream);
+    let heard = Cell::new(Instant::now());
+    let sent = Cell::new(0);
+    let received = Cell::new(0);
+    let inward = pump(&mut from_client, &mut to_upstream, &heard, &received);
+    let outward = async {
+        to_client.write_all(&ahead).await?;
+        sent.set(ahead.len());
+        pump(&mut from_upstream, &mut to_client, &heard, &sent).await
+    };
     let both = async { tokio::try_join!(inward, outward).map(|_| ()) };
     let quiet = async {
         while heard.get().elapsed() < idle {
@@ -143,10 +152,10 @@ async fn carry(client: Upgraded, upstream: Upgraded, idle: Duration, ongoing: &m
 
 /// One direction, until its source is done; its end is passed on.
 async fn pump(
-    from: &mut ReadHalf<Side>,
-    to: &mut WriteHalf<Side>,
-    heard: &std::cell::Cell<Instant>,
-    count: Option<&std::cell::Cell<usize>>,
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    heard: &Cell<Instant>,
+    carried: &Cell<usize>,
 ) -> io::Result<()> {
     let mut piece = vec![0; limits::TUNNEL_BUFFER];
     loop {
@@ -156,8 +165,6 @@ async fn pump(
             return to.shutdown().await;
         }
         to.write_all(piece.get(..read).unwrap_or_default()).await?;
-        if let Some(count) = count {
-            count.set(count.get() + read);
-        }
+        carried.set(carried.get() + read);
     }
 }

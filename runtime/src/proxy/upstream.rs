@@ -4,11 +4,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Method, Response};
+use http::Method;
 use tokio::time::{Instant, timeout};
 
-use super::attempt::{Failed, Sent, attempt};
-use super::body::UpstreamBody;
+use super::attempt::{Answer, Failed, Sent, attempt};
 use super::exchange::Found;
 use super::ongoing::Ongoing;
 use super::tunnel::Upgrade;
@@ -21,7 +20,7 @@ pub(super) async fn send(
     found: &Found,
     ongoing: &mut Ongoing,
     upgrade: Option<&Upgrade>,
-) -> Result<Response<UpstreamBody>, Failure> {
+) -> Result<Answer, Failure> {
     let service = &found.route.service;
     let worker = Rc::clone(&ongoing.client.worker);
     service.upstream.asked(worker.id);
@@ -30,7 +29,7 @@ pub(super) async fn send(
     loop {
         let pick = pick(service, hash, &tried, &mut ongoing.journal.dns).await?;
         let failed = match attempt(found, ongoing, upgrade, &pick).await {
-            Ok(response) => return Ok(response.map(|body| body.of(pick))),
+            Ok((head, body)) => return Ok((head, body.of(pick))),
             Err(failed) => failed,
         };
         tried.push(pick.endpoint().id);

@@ -35,7 +35,7 @@ pub(super) struct Worker {
     /// One for each connection it may serve.
     pub(super) permits: Arc<Semaphore>,
     pub(super) connections: TaskTracker,
-    /// The drain's time is over: connections to upstreams end.
+    /// The drain's time is over: whoever still waits for an upstream is told so.
     pub(super) cut: Signal,
     /// The gateway stops.
     pub(super) draining: Signal,
@@ -145,13 +145,14 @@ async fn run(
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) {
     let limits = live.load().edge.limits;
+    let cut = Signal::default();
     let worker = Rc::new(Worker {
         id,
-        pool: Rc::default(),
+        pool: Rc::new(Pool::new(cut.clone())),
         observer,
         permits: Arc::new(Semaphore::new(limits.connections_per_worker)),
         connections: TaskTracker::new(),
-        cut: Signal::default(),
+        cut,
         draining: Signal::default(),
         now: Cell::new(Instant::now()),
         live: RefCell::new(Cache::new(live)),

@@ -12,7 +12,7 @@ use http::{HeaderMap, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
-use super::{BodyError, Paced};
+use super::{BodyError, Pace, poll_incoming};
 use crate::error::Failure;
 use crate::proxy::intake;
 
@@ -47,10 +47,25 @@ pub(in crate::proxy) struct Upload {
 
 struct Source {
     /// `None`: nobody needs it any more.
-    paced: Option<Paced>,
+    incoming: Option<Incoming>,
+    version: Version,
+    pace: Pace,
     /// What has come so far, as long as it is within bounds.
     kept: Kept,
     ended: bool,
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(Some(Err(BodyError::GivenUp))) };
+        match poll_incoming(incoming, self.version, cx) {
+            Poll::Pending => self.pace.poll_idle(cx).map(|idle| Some(Err(idle))),
+            ready => {
+                self.pace.came();
+                ready
+            }
+        }
+    }
 }
 
 enum Kept {
@@ -85,7 +100,9 @@ impl Upload {
         let keep = bounds.kept > 0 && length.is_none_or(|length| length <= bounds.kept as u64);
         Some(Rc::new(Self {
             source: RefCell::new(Source {
-                paced: Some(Paced::new(incoming, version, bounds.idle)),
+                incoming: Some(incoming),
+                version,
+                pace: Pace::new(bounds.idle),
                 kept: if keep { Kept::Whole(Vec::new()) } else { Kept::Cut },
                 ended: false,
             }),
@@ -117,7 +134,7 @@ impl Upload {
     pub(in crate::proxy) fn close(&self) {
         self.attempt.set(self.attempt.get() + 1);
         if let Ok(mut source) = self.source.try_borrow_mut() {
-            source.paced = None;
+            source.incoming = None;
         }
     }
 
@@ -146,10 +163,10 @@ impl Upload {
         if source.ended {
             return Poll::Ready(None);
         }
-        let Some(paced) = &mut source.paced else { return Poll::Ready(Some(Err(BodyError::GivenUp))) };
         self.turn.set(Turn::Client);
-        let frame = match ready!(paced.poll_frame(cx)) {
+        let frame = match ready!(source.poll_frame(cx)) {
             Some(Ok(frame)) => frame,
+            Some(Err(BodyError::GivenUp)) => return Poll::Ready(Some(Err(BodyError::GivenUp))),
             Some(Err(error)) => return Poll::Ready(Some(Err(self.break_off(error, &mut source)))),
             None => {
                 source.ended = true;
@@ -170,7 +187,7 @@ impl Upload {
     fn break_off(&self, error: BodyError, source: &mut Source) -> BodyError {
         let failure = Failure::new(error.clients(), format!("the request's body broke off: {error}"));
         *self.broken.borrow_mut() = Some(failure);
-        source.paced = None;
+        source.incoming = None;
         error
     }
 
@@ -204,7 +221,8 @@ impl Upload {
     }
 }
 
-/// A request's body on its way to one upstream.
+/// A request's body on its way to one upstream; by default there is none.
+#[derive(Default)]
 pub(in crate::proxy) struct RequestBody(Option<Sending>);
 
 struct Sending {
@@ -213,13 +231,6 @@ struct Sending {
     /// Which piece is next.
     next: usize,
     sent: u64,
-}
-
-impl RequestBody {
-    /// None at all.
-    pub(in crate::proxy) fn empty() -> Self {
-        Self(None)
-    }
 }
 
 impl Body for RequestBody {
@@ -251,8 +262,7 @@ impl Body for RequestBody {
             Kept::Whole(pieces) => pieces.len(),
             Kept::Cut => 0,
         };
-        sending.next >= kept
-            && (source.ended || source.paced.as_ref().is_some_and(|paced| paced.incoming.is_end_stream()))
+        sending.next >= kept && (source.ended || source.incoming.as_ref().is_some_and(Body::is_end_stream))
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -11,11 +11,12 @@ use http::Version;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
-use super::{BodyError, Paced};
+use super::{BodyError, Pace, poll_incoming};
 use crate::balance::Pick;
 use crate::hop_by_hop;
 use crate::proxy::ongoing::Ongoing;
 use crate::proxy::pool::Lease;
+use crate::proxy::signal::Wait;
 
 /// A response's body, with the exchange it ends.
 pub(in crate::proxy) struct ResponseBody {
@@ -49,16 +50,20 @@ impl From<Bytes> for Source {
 
 /// An upstream's body. Its connection goes back to the pool with the last byte, or is closed with the body.
 pub(in crate::proxy) struct UpstreamBody {
-    paced: Paced,
+    /// Over HTTP/2; over HTTP/1 it comes from the lease.
+    incoming: Option<Incoming>,
+    pace: Pace,
+    /// `None`: the last of it has come.
     lease: Option<Lease>,
+    /// Waited for along with the target, if it pauses.
+    cut: Option<Wait>,
     /// Its endpoint is at work on it as long as this is there.
     pick: Option<Pick>,
 }
 
 impl UpstreamBody {
-    pub(in crate::proxy) fn new(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
-        let paced = Paced::new(incoming, lease.version(), idle);
-        let mut body = Self { paced, lease: Some(lease), pick: None };
+    pub(in crate::proxy) fn new(incoming: Option<Incoming>, idle: Duration, lease: Lease) -> Self {
+        let mut body = Self { incoming, pace: Pace::new(idle), lease: Some(lease), cut: None, pick: None };
         body.release_at_end();
         body
     }
@@ -69,8 +74,8 @@ impl UpstreamBody {
     }
 
     /// That of an answer that switches protocols: it has no end of its own.
-    pub(in crate::proxy) fn switching(incoming: Incoming, lease: Lease) -> Self {
-        Self { paced: Paced::new(incoming, Version::HTTP_11, Duration::MAX), lease: Some(lease), pick: None }
+    pub(in crate::proxy) fn switching(lease: Lease) -> Self {
+        Self { incoming: None, pace: Pace::new(Duration::MAX), lease: Some(lease), cut: None, pick: None }
     }
 
     /// The connection and the endpoint's work, which belong to somebody else now.
@@ -78,8 +83,24 @@ impl UpstreamBody {
         (self.lease, self.pick)
     }
 
+    fn is_over(&self) -> bool {
+        match (&self.incoming, &self.lease) {
+            (Some(incoming), _) => incoming.is_end_stream(),
+            (None, Some(lease)) => lease.is_over(),
+            (None, None) => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.incoming, &self.lease) {
+            (Some(incoming), _) => incoming.size_hint(),
+            (None, Some(lease)) => lease.size_hint(),
+            (None, None) => SizeHint::with_exact(0),
+        }
+    }
+
     fn release_at_end(&mut self) {
-        if self.paced.incoming.is_end_stream()
+        if self.is_over()
             && let Some(lease) = self.lease.take()
         {
             lease.release();
@@ -87,7 +108,8 @@ impl UpstreamBody {
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(self.paced.poll_frame(cx));
+        let frame = ready!(self.poll_target(cx));
+        self.pace.came();
         let frame = frame.map(|frame| frame.map(hop_by_hop::without_framing));
         match &frame {
             // Nothing comes after them, and hyper may not ask again.
@@ -99,6 +121,23 @@ impl UpstreamBody {
             Some(Err(_)) => self.lease = None,
         }
         Poll::Ready(frame)
+    }
+
+    fn poll_target(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match (&mut self.incoming, &mut self.lease) {
+            (Some(incoming), _) => poll_incoming(incoming, Version::HTTP_2, cx),
+            (None, Some(lease)) => lease.poll_frame(cx).map(|frame| frame.map(|frame| Ok(frame?))),
+            (None, None) => Poll::Ready(None),
+        };
+        if frame.is_ready() {
+            return frame;
+        }
+        if let Poll::Ready(idle) = self.pace.poll_idle(cx) {
+            return Poll::Ready(Some(Err(idle)));
+        }
+        let Some(lease) = &self.lease else { return Poll::Pending };
+        let cut = self.cut.get_or_insert_with(|| lease.cut().wait());
+        Pin::new(cut).poll(cx).map(|()| Some(Err(BodyError::Drained)))
     }
 }
 
@@ -166,7 +205,7 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Empty => true,
             Source::Whole(_) => false,
-            Source::Upstream(body) => body.paced.incoming.is_end_stream(),
+            Source::Upstream(body) => body.is_over(),
         }
     }
 
@@ -174,7 +213,7 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Upstream(body) => body.paced.incoming.size_hint(),
+            Source::Upstream(body) => body.size_hint(),
         }
     }
 }

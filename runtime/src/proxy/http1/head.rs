@@ -1,0 +1,218 @@
+//! Heads of HTTP/1: a request's as it is written, an answer's as it is read (RFC 9112, sections 3 to 6).
+
+use std::io::Write as _;
+use std::mem::MaybeUninit;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use httparse::{ParserConfig, Response};
+
+use super::framing::{Chunk, Framing};
+use super::{Fault, sending};
+use crate::host::exchange::ResponseHead;
+use crate::limits;
+use crate::proxy::forward::Onward;
+
+/// What the answer depends on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Asked {
+    #[default]
+    ForAll,
+    /// HEAD: for all but a body.
+    ForHead,
+    /// To switch protocols.
+    ToSwitch,
+}
+
+impl Asked {
+    pub(super) fn by(request: &Onward<'_>) -> Self {
+        if request.upgrade.is_some() {
+            Self::ToSwitch
+        } else if *request.method == Method::HEAD {
+            Self::ForHead
+        } else {
+            Self::ForAll
+        }
+    }
+}
+
+/// Append the head of `request`, whose body ends as `framing` says.
+pub(super) fn write(out: &mut Vec<u8>, request: &Onward<'_>, framing: sending::Framing) {
+    out.extend_from_slice(request.method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(request.target.as_str().as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    request.each_field(|name, value| {
+        // Where the body ends is said once, below.
+        if *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING {
+            write_field(out, name, value);
+        }
+    });
+    if let Some(protocol) = request.upgrade {
+        out.extend_from_slice(b"connection: upgrade\r\n");
+        write_field(out, &http::header::UPGRADE, protocol.as_bytes());
+    }
+    match framing {
+        sending::Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        sending::Framing::Length(length) => write_length(out, length),
+        sending::Framing::Over if request.has_length() => write_length(out, 0),
+        sending::Framing::Over => {}
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(super) fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_length(out: &mut Vec<u8>, length: u64) {
+    // A Vec takes all that is written to it.
+    let _ = write!(out, "content-length: {length}\r\n");
+}
+
+/// An answer's head, where its body ends, and whether the connection can be used again.
+type Parsed = (ResponseHead, Framing, bool);
+
+/// Take the head of an answer off the front of what was read; `None` as long as it is not whole. Interim answers are
+/// skipped: the final one says all that matters (RFC 9110, section 15.2).
+pub(super) fn parse(read: &mut BytesMut, most: usize, asked: Asked) -> Result<Option<Parsed>, Fault> {
+    loop {
+        let Some(length) = end(read) else {
+            return match read.get(..BEGINNING.len().min(read.len())) {
+                Some(beginning) if !BEGINNING.starts_with(beginning) => Err(no_http(read)),
+                _ if read.len() >= most => Err(Fault::HeadTooLarge(read.len())),
+                _ => Ok(None),
+            };
+        };
+        if length > most {
+            return Err(Fault::HeadTooLarge(length));
+        }
+        let parsed = parse_whole(&read.split_to(length).freeze(), asked)?;
+        let status = parsed.0.status;
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS && asked == Asked::ToSwitch {
+            return Ok(Some(parsed));
+        }
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Fault::Misread("101 Switching Protocols is no answer to this request".to_owned()));
+        }
+    }
+}
+
+const BEGINNING: &[u8] = b"HTTP/1.";
+
+fn no_http(read: &[u8]) -> Fault {
+    let shown = read.get(..read.len().min(32)).unwrap_or_default();
+    Fault::Misread(format!("it begins with \"{}\", which is no HTTP/1", shown.escape_ascii()))
+}
+
+/// The length of the head, if it is whole: up to the first empty line.
+fn end(read: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', read).find_map(|at| match read.get(at + 1..)? {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
+}
+
+fn parse_whole(block: &Bytes, asked: Asked) -> Result<Parsed, Fault> {
+    let mut fields = [const { MaybeUninit::uninit() }; limits::HEADERS];
+    let mut response = Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, block, &mut fields);
+    match parsed {
+        Ok(status) if status.is_complete() => {}
+        Ok(_) => return Err(Fault::Misread("its head has no end".to_owned())),
+        Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooManyFields(limits::HEADERS)),
+        Err(error) => return Err(Fault::Misread(error.to_string())),
+    }
+    let code = response.code.unwrap_or_default();
+    let status = StatusCode::from_u16(code).ok().filter(|_| code < 600);
+    let status = status.ok_or_else(|| Fault::Misread(format!("{code} is no answer to this request")))?;
+
+    // Room for what the gateway adds to it.
+    let mut headers = HeaderMap::with_capacity(response.headers.len() + 4);
+    for field in &*response.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok();
+        let value = HeaderValue::from_maybe_shared(block.slice_ref(field.value)).ok();
+        let (Some(name), Some(value)) = (name, value) else {
+            return Err(Fault::Misread(format!("\"{}\" is no header field", field.name)));
+        };
+        headers.append(name, value);
+    }
+    let newest = response.version == Some(1);
+    let framing = framing(&mut headers, status, asked, newest)?;
+    let persistent = framing != Framing::UntilClosed && is_persistent(&headers, newest);
+    Ok((ResponseHead { status, headers }, framing, persistent))
+}
+
+/// RFC 9112, section 6.3.
+fn framing(headers: &mut HeaderMap, status: StatusCode, asked: Asked, newest: bool) -> Result<Framing, Fault> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked = match (codings.next(), codings.next()) {
+        (None, _) => false,
+        (Some(coding), None) if newest && coding.as_bytes().eq_ignore_ascii_case(b"chunked") => true,
+        (Some(coding), None) if newest => {
+            return Err(Fault::Misread(format!(
+                "transfer-encoding {coding:?}, of which only \"chunked\" is understood"
+            )));
+        }
+        (Some(_), Some(_)) => return Err(Fault::Misread("more than one transfer-encoding".to_owned())),
+        (Some(_), None) => return Err(Fault::Misread("HTTP/1.0 has no transfer-encoding".to_owned())),
+    };
+    let length = length(headers)?;
+    let no_body = asked == Asked::ForHead
+        || status.is_informational()
+        || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+    Ok(match length {
+        _ if no_body => Framing::Over,
+        _ if chunked => Framing::Chunked(Chunk::Size),
+        Some(length) => Framing::Length(length),
+        None => Framing::UntilClosed,
+    })
+}
+
+/// The answer's length, if it says one. Several that are equal become one: clients need not take a list for it (RFC
+/// 9110, section 8.6).
+fn length(headers: &mut HeaderMap) -> Result<Option<u64>, Fault> {
+    let mut said = None;
+    let mut plain = true;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        for number in value.as_bytes().split(|byte| *byte == b',') {
+            let number = number.trim_ascii();
+            let digits = str::from_utf8(number).ok().filter(|_| number.iter().all(u8::is_ascii_digit));
+            let Some(length) = digits.and_then(|digits| digits.parse::<u64>().ok()) else {
+                return Err(Fault::Misread(format!("content-length {value:?}")));
+            };
+            match said {
+                Some(before) if before != length => {
+                    return Err(Fault::Misread(format!("content-lengths {before} and {length}")));
+                }
+                Some(_) => plain = false,
+                None => said = Some(length),
+            }
+        }
+    }
+    if let (Some(length), false) = (said, plain) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(said)
+}
+
+/// RFC 9112, section 9.3. An answer of both framings may be somebody's smuggling, so nothing is read behind it.
+fn is_persistent(headers: &HeaderMap, newest: bool) -> bool {
+    let options = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut options = options.map(<[u8]>::trim_ascii);
+    let both = headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH);
+    !both
+        && if newest {
+            options.all(|option| !option.eq_ignore_ascii_case(b"close"))
+        } else {
+            options.any(|option| option.eq_ignore_ascii_case(b"keep-alive"))
+        }
+}
+
+#[cfg(test)]
+mod tests;

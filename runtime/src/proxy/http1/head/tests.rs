@@ -1,0 +1,118 @@
+use http::header::SET_COOKIE;
+
+use super::*;
+
+/// `Ok(None)`: more has to come.
+fn parsed(wire: &str, asked: Asked) -> Result<Option<(ResponseHead, Framing, bool, Vec<u8>)>, Fault> {
+    let mut read = BytesMut::from(wire);
+    let parsed = parse(&mut read, 1000, asked)?;
+    Ok(parsed.map(|(head, framing, persistent)| (head, framing, persistent, read.to_vec())))
+}
+
+fn answer(wire: &str, asked: Asked) -> (ResponseHead, Framing, bool, Vec<u8>) {
+    parsed(wire, asked).unwrap_or_else(|fault| panic!("{wire:?}: {fault}")).expect(wire)
+}
+
+fn refused(wire: &str) -> Fault {
+    match parsed(wire, Asked::ForAll) {
+        Err(fault) => fault,
+        Ok(_) => panic!("taken: {wire:?}"),
+    }
+}
+
+#[test]
+fn a_head_is_taken_when_it_is_whole_and_not_a_byte_more() {
+    let wire = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a\r\nset-cookie: b\r\n\r\nok";
+    let whole = wire.len() - 2;
+    for length in 0..whole {
+        assert!(matches!(parsed(&wire[..length], Asked::ForAll), Ok(None)), "{length}");
+    }
+    let (head, framing, persistent, left) = answer(wire, Asked::ForAll);
+    assert_eq!((head.status, framing, persistent), (StatusCode::OK, Framing::Length(2), true));
+    assert_eq!(head.headers.get_all(SET_COOKIE).iter().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(left, b"ok");
+}
+
+#[test]
+fn where_the_body_ends() {
+    const CHUNKED: Framing = Framing::Chunked(Chunk::Size);
+    for (status, fields, asked, framing, persistent) in [
+        ("200", "", Asked::ForAll, Framing::UntilClosed, false),
+        ("200", "content-length: 0\r\n", Asked::ForAll, Framing::Length(0), true),
+        ("200", "content-length: 7\r\ncontent-length: 7\r\n", Asked::ForAll, Framing::Length(7), true),
+        ("200", "content-length: 7, 7\r\n", Asked::ForAll, Framing::Length(7), true),
+        ("200", "transfer-encoding: Chunked\r\n", Asked::ForAll, CHUNKED, true),
+        ("200", "transfer-encoding: chunked\r\ncontent-length: 7\r\n", Asked::ForAll, CHUNKED, false),
+        ("200", "content-length: 7\r\nconnection: x, Close\r\n", Asked::ForAll, Framing::Length(7), false),
+        ("200", "content-length: 7\r\n", Asked::ForHead, Framing::Over, true),
+        ("200", "", Asked::ForHead, Framing::Over, true),
+        ("204", "", Asked::ForAll, Framing::Over, true),
+        ("304", "content-length: 7\r\n", Asked::ForAll, Framing::Over, true),
+        ("101", "upgrade: x\r\nconnection: upgrade\r\n", Asked::ToSwitch, Framing::Over, true),
+    ] {
+        let (head, is, keeps, _) = answer(&format!("HTTP/1.1 {status} X\r\n{fields}\r\n"), asked);
+        assert_eq!((is, keeps), (framing, persistent), "{status} {fields:?}");
+        let lengths: Vec<_> = head.headers.get_all(CONTENT_LENGTH).iter().collect();
+        assert!(lengths.len() < 2 && lengths.iter().all(|length| *length != "7, 7"), "{lengths:?}");
+    }
+    let (_, framing, persistent, _) = answer("HTTP/1.0 200 OK\r\ncontent-length: 7\r\n\r\n", Asked::ForAll);
+    assert_eq!((framing, persistent), (Framing::Length(7), false));
+    let kept = "HTTP/1.0 200 OK\r\ncontent-length: 7\r\nconnection: Keep-Alive\r\n\r\n";
+    assert!(answer(kept, Asked::ForAll).2);
+}
+
+#[test]
+fn interim_answers_are_skipped_and_a_switch_is_taken_if_it_was_asked_for() {
+    let early = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+    assert!(matches!(parsed(early, Asked::ForAll), Ok(None)));
+    let (head, ..) = answer(&format!("{early}HTTP/1.1 204 No Content\r\n\r\n"), Asked::ForAll);
+    assert_eq!((head.status, head.headers.len()), (StatusCode::NO_CONTENT, 0));
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nalready";
+    assert!(refused(switch).is_misread());
+    assert_eq!(answer(switch, Asked::ToSwitch).3, b"already");
+}
+
+#[test]
+fn what_is_no_answer_is_refused() {
+    for wire in [
+        "220 mail.example.com ESMTP",
+        "SSH-2.0-OpenSSH_9.2\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 OK\r\n\r\n",
+        "HTTP/1.1 20 OK\r\n\r\n",
+        "HTTP/1.1 099 OK\r\n\r\n",
+        "HTTP/1.1 600 OK\r\n\r\n",
+        "HTTP/1.1 999 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nx : a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nx: a\r\n folded\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nx: \0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n: a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 7\r\ncontent-length: 8\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 7, 8\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: +7\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length:\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",
+        "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+    ] {
+        assert!(matches!(refused(wire), Fault::Misread(_)), "{wire:?}");
+    }
+}
+
+#[test]
+fn heads_are_bounded() {
+    let large = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(1000));
+    assert!(matches!(refused(&large), Fault::HeadTooLarge(_)));
+    assert!(matches!(refused(&format!("{large}\r\n\r\n")), Fault::HeadTooLarge(_)));
+    let many = "x:\r\n".repeat(limits::HEADERS + 1);
+    assert!(matches!(refused(&format!("HTTP/1.1 200 OK\r\n{many}\r\n")), Fault::TooManyFields(_)));
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_comes_panics(wire in "(HTTP/1.[01] [0-9]{3} ?\r?\n)?([a-z-]{0,3}:? ?[ -~\r\n\u{0}]{0,9}\r?\n){0,4}\r?\n?") {
+        let _ = parsed(&wire, Asked::ForAll);
+    }
+}
