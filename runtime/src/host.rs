@@ -3,6 +3,7 @@
 mod bindings;
 mod calls;
 pub mod chain;
+mod clock;
 pub mod component;
 mod deadline;
 pub mod engine;

@@ -20,6 +20,10 @@ pub const PLUGIN_TIME_MAX: Duration = Duration::from_secs(1);
 pub const PLUGIN_LOAD_TIME: Duration = Duration::from_secs(2);
 /// How often running guests look at the clock.
 pub const EPOCH_TICK: Duration = Duration::from_millis(1);
+/// Ticks without any guest being called after which the clock sleeps.
+pub const CLOCK_QUIET_TICKS: u32 = 20;
+/// How often it looks by itself then; whoever calls wakes it.
+pub const CLOCK_NAP: Duration = Duration::from_millis(100);
 /// Linear memory of one plugin instance, unless the use says otherwise.
 pub const PLUGIN_MEMORY_BYTES: usize = 16 << 20;
 /// One page: no component runs on less.
@@ -123,6 +127,8 @@ pub const DNS_STALE: Duration = Duration::from_secs(3600);
 pub const READ_BYTES_MIN: usize = 8 << 10;
 /// See [`READ_BYTES_MIN`].
 pub const READ_BYTES_MAX: usize = 64 << 10;
+/// Most interim answers (1xx) before a target's final one.
+pub const INTERIM_ANSWERS: usize = 32;
 /// Longest line with a chunk's size, extensions included, in bytes.
 pub const CHUNK_LINE_BYTES: usize = 1 << 10;
 /// Most trailers behind a target's answer.
@@ -269,7 +275,14 @@ pub const ROUTE_HEADER_BYTES: usize = 255;
 pub const ROUTE_REGEX_BYTES: usize = 256 << 10;
 /// What one regex's lazy automaton may cache per worker; beyond, it matches without one, slower.
 pub const ROUTE_REGEX_CACHE_BYTES: usize = 256 << 10;
-/// All regexes behind one host and one literal beginning, compiled together; more go into several such sets.
+/// States of regexes that are looked at for each of them while they become automata: `{8,64}` of something takes a
+/// thousand or two. It bounds memory as well, and what is built: ten thousand regexes take a second at worst.
+pub const ROUTE_REGEX_WORK: usize = 1 << 12;
+/// All regexes of a generation in the form that automata are built from; what is more goes without. They are freed
+/// once the automata are built.
+pub const ROUTE_PROGRAM_BYTES: usize = 64 << 20;
+/// Regexes behind one host and one literal beginning that no automaton could be built of, compiled together; more go
+/// into several such sets.
 pub const ROUTE_REGEX_SET_BYTES: usize = 8 << 20;
 /// What one set's lazy automaton may cache per worker.
 pub const ROUTE_REGEX_SET_CACHE_BYTES: usize = 4 << 20;

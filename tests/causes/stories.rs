@@ -219,3 +219,30 @@ async fn what_is_not_done_when_the_drain_ends_is_told_so() {
     assert_eq!(line[key::ERROR], "gateway_draining", "{line:#}");
     assert!(gateway.ended().await.success());
 }
+
+/// Whoever is connected already is told to come back; whoever is not yet waits until there is room.
+#[tokio::test]
+async fn a_gateway_without_files_for_an_upstream_is_overloaded() {
+    let upstream = Upstream::echo("u").await;
+    let config = one_route(upstream.address, "").replace("[\"/\"]", "[\"/served\"]");
+    let gateway = Gateway::start_with_few_files(&config, 100).await;
+    gateway.logged("message", "files may be open").await;
+    let mut asking = gateway.client().await;
+    assert_eq!(asking.send("GET", "/elsewhere", &[], "").await.status, 404);
+    let mut others = Vec::new();
+    while !gateway.has_logged("message", "could not be accepted") {
+        assert!(others.len() < 1_000, "there are files left");
+        others.push(Wire::connect(gateway.addresses[0]).await);
+    }
+    let answer = asking.send("GET", "/served", &[], "").await;
+    told(&answer, 503, "gateway_overloaded").unwrap();
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    let line = line_of(&gateway, &answer).await;
+    let [only] = attempts(&line) else { panic!("one attempt: {line:#}") };
+    assert_eq!((&line[key::ERROR], &line[key::PHASE]), (&"gateway_overloaded".into(), &"connect".into()), "{line:#}");
+    assert_eq!(only[attempt::OUTCOME], "gateway_overloaded", "{line:#}");
+
+    drop(others);
+    assert_eq!(gateway.get("/served").await.status, 200);
+    assert_eq!(asking.send("GET", "/served", &[], "").await.status, 200);
+}

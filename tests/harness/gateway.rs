@@ -62,7 +62,7 @@ fn with_listener(config: &str) -> String {
 
 /// `tidegate ARGUMENTS` in `folder`, until it ends by itself.
 pub fn run(folder: &Path, arguments: &[&str]) -> Outcome {
-    let mut child = command(folder, arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command(TIDEGATE, folder, arguments).stdout(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + PATIENCE;
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
@@ -79,8 +79,8 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Outcome {
     }
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(TIDEGATE);
+fn command(program: &str, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(folder).args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
     command.env_remove("TIDEGATE_LOG");
     command
@@ -115,7 +115,20 @@ impl Gateway {
 
     /// Serve what is in `folder`.
     pub async fn start_in(folder: TempDir) -> Self {
-        let mut child = command(folder.path(), &["run"]).stdout(Stdio::piped()).spawn().unwrap();
+        let command = command(TIDEGATE, folder.path(), &["run"]);
+        Self::start_as(command, folder).await
+    }
+
+    /// Serve `config` as a process that may have so many files open.
+    pub async fn start_with_few_files(config: &str, files: usize) -> Self {
+        let folder = folder(config, &[]);
+        let limit = format!("--nofile={files}:{files}");
+        let command = command("prlimit", folder.path(), &[&limit, TIDEGATE, "run"]);
+        Self::start_as(command, folder).await
+    }
+
+    async fn start_as(mut command: Command, folder: TempDir) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let reading = Arc::new(AtomicBool::new(true));
         let log = lines(child.stderr.take().unwrap(), Arc::clone(&reading));
         // Whoever does not read the log may still want the accesses.
@@ -145,6 +158,12 @@ impl Gateway {
             log.iter().find(|line| line[key].as_str().is_some_and(|value| value.contains(text))).cloned()
         })
         .await
+    }
+
+    /// Whether there is such a log line already.
+    pub fn has_logged(&self, key: &str, text: &str) -> bool {
+        let log = self.log.lock().unwrap();
+        log.iter().any(|line| line[key].as_str().is_some_and(|value| value.contains(text)))
     }
 
     /// Wait for a line of the access log whose `key` contains `text`; give the whole line.

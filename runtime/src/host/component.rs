@@ -9,6 +9,7 @@ use wasmtime::{Store, StoreContextMut};
 
 use super::bindings::exports::tidegate::plugin::lifecycle::Description;
 use super::bindings::{LIFECYCLE, REQUEST_HOOK, RESPONSE_HOOK};
+use super::clock::{CONTROL, Callers};
 use super::deadline;
 use super::engine::Engine;
 use super::load::{self, LoadError};
@@ -29,6 +30,7 @@ pub struct Component {
     pub priority: i32,
     /// What its config may be.
     pub schema: Schema,
+    pub(super) callers: Arc<Callers>,
     pub(super) pre: InstancePre<State>,
     pub(super) configure: ComponentExportIndex,
     pub(super) on_request: Option<ComponentExportIndex>,
@@ -81,6 +83,7 @@ impl Component {
             version: description.version,
             priority: description.priority,
             schema,
+            callers: Arc::clone(engine.callers()),
             pre,
             configure,
             on_request,
@@ -106,5 +109,5 @@ fn describe(engine: &Engine, pre: &InstancePre<State>, index: ComponentExportInd
         let describe = instance.get_typed_func::<(), (Description,)>(&mut *store, index)?;
         Ok(describe.call(StoreContextMut::from(store), ())?.0)
     };
-    describe(&mut store).map_err(|error| LoadError::Describe(format!("{error:#}")))
+    engine.callers().call(CONTROL, || describe(&mut store)).map_err(|error| LoadError::Describe(format!("{error:#}")))
 }

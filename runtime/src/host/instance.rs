@@ -42,8 +42,9 @@ pub(super) enum CallError {
 }
 
 impl Instance {
-    /// A fresh instance that has taken its config.
+    /// A fresh instance that has taken its config, for worker number `caller`.
     pub(super) fn start(
+        caller: usize,
         component: &Component,
         config: &str,
         limits: &PluginLimits,
@@ -62,7 +63,7 @@ impl Instance {
             let on_response = hook(store, component.on_response)?;
             Ok((activation, on_request, on_response))
         };
-        let (activation, on_request, on_response) = match start(&mut store) {
+        let (activation, on_request, on_response) = match component.callers.call(caller, || start(&mut store)) {
             Ok(started) => started,
             Err(error) => return Err(classify(&error, store.data())),
         };

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bindings::tidegate::plugin::types::Flow;
+use super::clock::CONTROL;
 use super::component::Component;
 use super::exchange::Exchange;
 use super::instance::{CallError, Instance};
@@ -48,7 +49,7 @@ impl Plugin {
         limits: PluginLimits,
         workers: usize,
     ) -> Result<Self, String> {
-        let start = || Instance::start(&component, &config, &limits).map_err(|error| error.to_string());
+        let start = || Instance::start(CONTROL, &component, &config, &limits).map_err(|error| error.to_string());
         let (first, activation) = start()?;
         for (wanted, exported, hook) in [
             (activation.on_request, component.on_request.is_some(), "on-request"),
@@ -87,9 +88,10 @@ impl Plugin {
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         let mut instance = match slot.take() {
             Some(instance) => instance,
-            None => Instance::start(&self.component, &self.config, &self.limits)?.0,
+            None => Instance::start(worker, &self.component, &self.config, &self.limits)?.0,
         };
-        let result = instance.call(hook, use_index, exchange, self.limits.time);
+        let call = || instance.call(hook, use_index, exchange, self.limits.time);
+        let result = self.component.callers.call(worker, call);
         if matches!(result, Ok(_) | Err(CallError::Failed(_))) {
             *slot = Some(instance);
         }

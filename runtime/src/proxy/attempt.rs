@@ -3,6 +3,10 @@
 
 mod failure;
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use http::StatusCode;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
@@ -91,13 +95,17 @@ async fn once(
     let unsent = |failure| Failed { failure, sent: Sent::Nothing };
     let asked = Instant::now();
     let mut lease = lease(ongoing, service, pick.endpoint(), fresh_only, asked, record).await.map_err(unsent)?;
-    let request = Onward::new(found, ongoing, upgrade).map_err(unsent)?;
-    let body = ongoing.journal.upload.as_ref().map_or_else(RequestBody::default, |upload| upload.body());
-    let request = lease.begin(&request, body).map_err(unsent)?;
+    let request = begin(found, ongoing, upgrade, &mut lease).map_err(unsent)?;
     let begun = if record.connect.is_some() { Instant::now() } else { asked };
     let answer = exchange(found, ongoing, upgrade, pick.endpoint(), lease, request, record).await;
     record.wait = Some(ongoing.client.worker.look_at_the_clock().duration_since(begun));
     answer
+}
+
+/// Put the request down as it is to go over `lease`.
+fn begin(found: &Found, ongoing: &Ongoing, upgrade: Option<&Upgrade>, lease: &mut Lease) -> Result<Begun, Failure> {
+    let body = ongoing.journal.upload.as_ref().map_or_else(RequestBody::default, |upload| upload.body());
+    lease.begin(&Onward::new(found, ongoing, upgrade)?, body)
 }
 
 /// A connection to the endpoint: one that is there, or a new one.
@@ -117,7 +125,7 @@ async fn lease(
         if fresh_only {
             break Ticket::alone(&worker.pool, key);
         }
-        match worker.pool.find(key, transport.may_share(), asked) {
+        match poll_fn(|cx| Poll::Ready(worker.pool.find(key, transport.may_share(), asked, cx))).await {
             pool::Found::Connection(lease) => {
                 record.connection = Some(Connection::Reused);
                 worker.observer.upstream_connection(Connection::Reused);
@@ -160,7 +168,11 @@ async fn exchange(
     let read_before = lease.seen().map_or(0, Seen::read);
     let patience = Patience::of(&ongoing.client, ongoing.journal.upload.as_ref(), limit);
     let failed = |cause, detail| Failed { failure: Failure::new(cause, detail), sent: Sent::Something };
-    let answered = match patience.wait(lease.send(request)).await {
+    let waited = {
+        let sent = pin!(lease.send(request));
+        patience.wait(sent).await
+    };
+    let answered = match waited {
         Ok(answered) => answered,
         Err(over) => {
             lease.give_up_on();

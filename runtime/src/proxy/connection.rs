@@ -75,36 +75,55 @@ impl Client {
     }
 }
 
-/// Serve `socket` until it ends, or until the requests in flight when the worker drains are answered.
-pub(super) async fn serve(
+/// Serve `socket` until it ends, or until the requests in flight when the worker drains are answered. Each stage is in
+/// memory of its own: a connection is idle for longer than it takes to open, and should hold no more than it needs then.
+pub(super) fn serve(
     worker: Rc<Worker>,
     settings: Arc<ListenerSettings>,
     permit: OwnedSemaphorePermit,
     socket: Socket,
     ends: Ends,
-) {
-    let peer = ends.peer;
-    // In memory of its own: a connection is idle for longer than it takes to open, and keeps the room for all its states.
-    let opening = Box::pin(open(&worker, &settings, permit, socket, ends));
-    let opened = tokio::select! {
-        biased;
-        opened = timeout(limits::HANDSHAKE_TIMEOUT, opening) => opened,
-        // Nobody has asked for anything.
-        () = worker.draining.wait() => return,
-    };
-    match opened {
-        Ok(Ok((client, stream))) => {
-            if client.tls.as_ref().is_some_and(|tls| tls.is_http2()) {
-                return Box::pin(serve_http2(client, stream)).await;
+) -> impl Future<Output = ()> {
+    let opening = Box::pin(open_in_time(worker, Arc::clone(&settings), permit, socket, ends));
+    async move {
+        let Some((client, stream)) = opening.await else { return };
+        let is_http2 = match client.tls.as_ref() {
+            Some(tls) => tls.is_http2(),
+            None => false,
+        };
+        if is_http2 {
+            Box::pin(serve_http2(client, stream)).await;
+        } else if client.tls.is_some() || !settings.http2 {
+            Box::pin(serve_http1(client, stream)).await;
+        } else if let Some((preface, stream)) = Box::pin(preface(&client, stream)).await {
+            match preface {
+                Preface::Http2 => Box::pin(serve_http2(client, stream)).await,
+                Preface::Other => Box::pin(serve_http1(client, stream)).await,
             }
-            serve_either(client, stream, &settings).await;
-        }
-        Ok(Err(problem)) => worker.observer.handshake_failed(peer, &problem),
-        Err(_) => {
-            let problem = format!("nothing came of it for {:?}", limits::HANDSHAKE_TIMEOUT);
-            worker.observer.handshake_failed(peer, &problem);
         }
     }
+}
+
+async fn open_in_time(
+    worker: Rc<Worker>,
+    settings: Arc<ListenerSettings>,
+    permit: OwnedSemaphorePermit,
+    socket: Socket,
+    ends: Ends,
+) -> Option<(Rc<Client>, Stream)> {
+    let opened = tokio::select! {
+        biased;
+        opened = timeout(limits::HANDSHAKE_TIMEOUT, open(&worker, &settings, permit, socket, ends)) => opened,
+        // Nobody has asked for anything.
+        () = worker.draining.wait() => return None,
+    };
+    let problem = match opened {
+        Ok(Ok(opened)) => return Some(opened),
+        Ok(Err(problem)) => problem,
+        Err(_) => format!("nothing came of it for {:?}", limits::HANDSHAKE_TIMEOUT),
+    };
+    worker.observer.handshake_failed(ends.peer, &problem);
+    None
 }
 
 /// The PROXY protocol and TLS, if the listener has them.
@@ -160,42 +179,21 @@ async fn open(
     Ok((Rc::new(client), stream))
 }
 
-/// HTTP/1, or HTTP/2 if that is how the connection begins (RFC 9113, section 3.3).
-async fn serve_either(client: Rc<Client>, stream: Stream, settings: &ListenerSettings) {
-    if !settings.http2 || client.tls.is_some() {
-        return serve_http1(client, stream).await;
-    }
-    let idle = client.edge.limits.keepalive_timeout;
-    let preface = tokio::select! {
+/// In the clear: HTTP/1, or HTTP/2 if that is how the connection begins (RFC 9113, section 3.3). `None`: it ended first,
+/// or never said a word.
+async fn preface(client: &Client, stream: Stream) -> Option<(Preface, Stream)> {
+    tokio::select! {
         biased;
-        preface = timeout(idle, Box::pin(preface::http2(stream))) => preface,
+        preface = timeout(client.edge.limits.keepalive_timeout, preface::http2(stream)) => preface.ok()?.ok(),
         // Nobody has asked for anything.
-        () = client.worker.draining.wait() => return,
-    };
-    match preface {
-        Ok(Ok((Preface::Http2, stream))) => Box::pin(serve_http2(client, stream)).await,
-        Ok(Ok((Preface::Other, stream))) => serve_http1(client, stream).await,
-        // It never said a word.
-        Ok(Err(_)) | Err(_) => {}
+        () = client.worker.draining.wait() => None,
     }
 }
 
 async fn serve_http1(client: Rc<Client>, stream: Stream) {
-    let limits = &client.edge.limits;
-    let patience = Patience { idle: limits.keepalive_timeout, head: limits.header_timeout };
-    let io = ClientIo::new(stream, Arc::clone(&client.in_flight), patience);
     // Boxed, so that a connection that is idle does not keep the room for an exchange.
-    let service = service_fn(|request| {
-        let client = Rc::clone(&client);
-        Box::pin(async move { Ok::<_, Infallible>(exchange::serve(&client, request).await) })
-    });
-    let mut builder = http1::Builder::new();
-    builder.header_read_timeout(None).max_buf_size(limits.header_bytes * 2).max_header_size(limits.header_bytes);
-    if limits.headers != limits::HEADERS {
-        // Room for any other number is taken from the heap, for every head.
-        builder.max_headers(limits.headers);
-    }
-    let mut connection = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let service = service_fn(|request| Box::pin(infallibly(exchange::serve(&client, request))));
+    let mut connection = http1_builder(&client).serve_connection(client_io(&client, stream), service).with_upgrades();
     let ended = tokio::select! {
         biased;
         // Both branches leave the connection where it is, so nothing is lost by either being dropped.
@@ -205,14 +203,40 @@ async fn serve_http1(client: Rc<Client>, stream: Stream) {
             (&mut connection).await
         }
     };
-    let Err(error) = ended else { return };
     // An upgraded connection belongs to its tunnel.
-    let Some(parts) = connection.into_parts() else { return };
-    let mut io = parts.io.into_inner();
-    match why(&mut io, &error, &client) {
-        Some(failure) => Box::pin(refusal::answer(&client, io.into_stream(), &failure)).await,
+    if let (Err(error), Some(parts)) = (ended, connection.into_parts()) {
+        Box::pin(refuse(&client, parts.io.into_inner(), error)).await;
+    }
+}
+
+fn client_io(client: &Client, stream: Stream) -> TokioIo<ClientIo> {
+    let limits = &client.edge.limits;
+    let patience = Patience { idle: limits.keepalive_timeout, head: limits.header_timeout };
+    TokioIo::new(ClientIo::new(stream, Arc::clone(&client.in_flight), patience))
+}
+
+fn http1_builder(client: &Client) -> http1::Builder {
+    let limits = &client.edge.limits;
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None).max_buf_size(limits.header_bytes * 2).max_header_size(limits.header_bytes);
+    if limits.headers != limits::HEADERS {
+        // Room for any other number is taken from the heap, for every head.
+        builder.max_headers(limits.headers);
+    }
+    builder
+}
+
+/// A connection that hyper ended: if it was for a request that it refused or gave up waiting for, say so.
+async fn refuse(client: &Client, mut io: ClientIo, error: hyper::Error) {
+    match why(&mut io, &error, client) {
+        Some(failure) => refusal::answer(client, io.into_stream(), &failure).await,
         None => tracing::debug!(client = %client.address, %error, "client connection ended"),
     }
+}
+
+/// There is always an answer.
+async fn infallibly<T>(answer: impl Future<Output = T>) -> Result<T, Infallible> {
+    Ok(answer.await)
 }
 
 /// What hyper ended the connection for, if that is a request that it refused or gave up waiting for.
@@ -246,10 +270,7 @@ fn why(io: &mut ClientIo, error: &hyper::Error, client: &Client) -> Option<Failu
 async fn serve_http2(client: Rc<Client>, stream: Stream) {
     client.http2.set(true);
     let limits = &client.edge.limits;
-    let service = service_fn(|request| {
-        let client = Rc::clone(&client);
-        async move { Ok::<_, Infallible>(exchange::serve(&client, request).await) }
-    });
+    let service = service_fn(|request| infallibly(exchange::serve(&client, request)));
     let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.header_bytes * 2).unwrap_or(u32::MAX))

@@ -29,12 +29,26 @@ pub(super) struct Found {
     pub(super) prefix_length: usize,
 }
 
-/// Take `request` through the gateway.
-pub(super) async fn serve(client: &Rc<Client>, mut request: Request<Incoming>) -> Response<ResponseBody> {
+/// Take `request` through the gateway. What comes before anybody is waited for is done at once, so that the future has
+/// no room for it.
+pub(super) fn serve(
+    client: &Rc<Client>,
+    mut request: Request<Incoming>,
+) -> impl Future<Output = Response<ResponseBody>> + use<> {
     let snapshot = client.worker.snapshot();
     let upgrade = tunnel::asked_for(&mut request);
-    let (mut ongoing, body, invalid) = begin(client, request, &snapshot);
+    let (ongoing, body, invalid) = begin(client, request, &snapshot);
+    through(snapshot, ongoing, body, upgrade, invalid)
+}
 
+/// All phases of an exchange that has begun.
+async fn through(
+    snapshot: Arc<Snapshot>,
+    mut ongoing: Box<Ongoing>,
+    body: Incoming,
+    upgrade: Option<Upgrade>,
+    invalid: Option<Failure>,
+) -> Response<ResponseBody> {
     let found = match find_route(&snapshot, &mut ongoing) {
         Ok(found) => found,
         Err(not_found) => {
@@ -52,7 +66,7 @@ pub(super) async fn serve(client: &Rc<Client>, mut request: Request<Incoming>) -
     };
     let (source, tunnel) = match passage.outcome {
         Outcome::Forward => {
-            ongoing.journal.upload = upload(&route, client, ongoing.journal.version, body);
+            ongoing.journal.upload = upload(&route, &ongoing, body);
             forward(&found, &mut ongoing, upgrade).await
         }
         Outcome::Reply(early) => (reply(&mut ongoing, early), None),
@@ -142,8 +156,8 @@ fn pass(route: &Route, ongoing: &mut Ongoing) -> Passage {
 }
 
 /// The request's body, within its bounds; `None` if it has none.
-fn upload(route: &Route, client: &Client, version: Version, body: Incoming) -> Option<Rc<Upload>> {
-    let limits = &client.edge.limits;
+fn upload(route: &Route, ongoing: &Ongoing, body: Incoming) -> Option<Rc<Upload>> {
+    let limits = &ongoing.client.edge.limits;
     let retries = &route.service.retries;
     let bounds = Bounds {
         idle: limits.body_idle_timeout,
@@ -151,7 +165,7 @@ fn upload(route: &Route, client: &Client, version: Version, body: Incoming) -> O
         bytes: route.body_bytes.or(limits.body_bytes),
         kept: if retries.count > 0 { retries.buffer } else { 0 },
     };
-    Upload::new(body, version, bounds)
+    Upload::new(body, ongoing.journal.version, bounds)
 }
 
 /// The upstream's answer, or ours for it. An answer that switches protocols comes with the tunnel that follows it.

@@ -15,12 +15,12 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf, ReadHalf, WriteHalf, split};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, unconstrained};
 
 pub(super) use fault::Fault;
 
 use self::framing::{Framing, Step};
-use self::head::Asked;
+use self::head::{Asked, Search};
 use self::sending::Sending;
 use super::body::{BodyError, RequestBody};
 use super::forward::Onward;
@@ -40,12 +40,17 @@ pub(super) struct Http1 {
     certificate: OurCertificate,
     /// What was asked for; decides how the answer ends.
     asked: Asked,
+    search: Search,
     sending: Sending,
+    /// There has been an exchange already.
+    used: bool,
     /// Something came since the request was begun.
     heard: bool,
     framing: Framing,
     /// The target keeps the connection open after this answer.
     persistent: bool,
+    /// Whoever polls next has looked for something to read a moment ago, and is woken when it comes.
+    awaited: bool,
 }
 
 /// Who has the stream.
@@ -98,16 +103,20 @@ impl Http1 {
             head_bytes,
             certificate,
             asked: Asked::default(),
+            search: Search::default(),
             sending: Sending::default(),
+            used: false,
             heard: false,
             framing: Framing::Over,
             persistent: true,
+            awaited: false,
         })
     }
 
     /// Put a request's head down; it leaves with the first poll of [`Self::answer`].
     pub(super) fn begin(&mut self, request: &Onward<'_>, body: RequestBody) {
         self.asked = Asked::by(request);
+        self.search = Search::default();
         self.heard = false;
         self.framing = Framing::Over;
         self.sending.begin(request, body);
@@ -123,15 +132,24 @@ impl Http1 {
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Fault>> {
-        // A target that takes nothing more may have said why: whatever ends the reading ends the exchange.
         if let Side::Whole(stream) = &mut self.side
             && let Poll::Ready(Err(broken)) = self.sending.poll(cx, stream)
         {
             return Poll::Ready(Err(Fault::Upload(Box::new(broken))));
         }
+        let awaited = mem::take(&mut self.awaited);
+        match self.sending.deaf() {
+            // What was said on a connection that has been idle is no answer to what has not left.
+            Some(error) if self.used && !self.has_sent() => return Poll::Ready(Err(Fault::Io(error))),
+            // A target that takes nothing more may have said why: whatever ends the reading ends the exchange.
+            Some(_) => {}
+            None if awaited || !self.has_sent() => return Poll::Pending,
+            None => {}
+        }
         loop {
-            if let Some((head, framing, persistent)) = head::parse(&mut self.read, self.head_bytes, self.asked)? {
-                (self.framing, self.persistent) = (framing, persistent);
+            let found = head::parse(&mut self.read, &mut self.search, self.head_bytes, self.asked)?;
+            if let Some((head, framing, persistent)) = found {
+                (self.framing, self.persistent, self.used) = (framing, persistent, true);
                 return Poll::Ready(Ok(head));
             }
             if ready!(self.poll_read(cx))? == 0 {
@@ -176,9 +194,11 @@ impl Http1 {
         self.framing.size_hint()
     }
 
-    /// Whether something of the request has left.
+    /// Whether something of the request may have left.
     pub(super) fn has_sent(&self) -> bool {
-        self.sending.has_begun()
+        // TLS does not say how much of what it took went out before a write failed.
+        let unknown = self.sending.deaf().is_some() && matches!(self.side, Side::Whole(Stream::ToTarget(_)));
+        self.sending.has_begun() || unknown
     }
 
     /// Whether something came since the request was begun.
@@ -213,20 +233,24 @@ impl Http1 {
             && self.read.is_empty()
     }
 
-    /// Whether the target has left an idle connection as it was. Looking costs no system call unless something came.
-    pub(super) fn is_alive(&mut self) -> bool {
+    /// Whether the target has left an idle connection as it was. Looking costs no system call unless something came. If
+    /// it has, `cx` is woken by what comes next, which saves [`Self::answer`] the same look.
+    pub(super) fn is_alive(&mut self, cx: &mut Context<'_>) -> bool {
         let Side::Whole(stream) = &mut self.side else { return false };
         let mut byte = [0];
-        // Whatever comes now, a close or a word, was not asked for. TLS's own messages are taken on the way.
-        let read = Pin::new(stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
-        read.is_pending()
+        // Whatever comes now, a close or a word, was not asked for. TLS's own messages are taken on the way. tokio would
+        // say that nothing came to a task that has had its share of events.
+        let look = poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut ReadBuf::new(&mut byte)));
+        self.awaited = pin!(unconstrained(look)).poll(cx).is_pending();
+        self.awaited
     }
 
     /// The stream, and what came over it behind the head of an answer that switches protocols.
     pub(super) fn into_stream(self: Box<Self>) -> Option<(Stream, Bytes)> {
         match self.side {
-            Side::Whole(stream) => Some((stream, self.read.freeze())),
-            Side::Apart(..) | Side::Gone => None,
+            Side::Whole(stream) if self.sending.is_over() => Some((stream, self.read.freeze())),
+            // There is more of the request to come, which nobody could tell from what is said after the switch.
+            _ => None,
         }
     }
 

@@ -12,6 +12,8 @@ use http::uri::PathAndQuery;
 /// A "%" that encodes nothing: the next reader may make something else of it.
 pub(super) fn normalised(target: &PathAndQuery) -> Result<PathAndQuery, String> {
     match normalise(target.path())? {
+        // An authority with nothing but a query behind it is asked for its root (RFC 9112, section 3.2.1).
+        Cow::Borrowed(normal) if target.as_str().starts_with('?') => join(normal, target.query()),
         Cow::Borrowed(_) => Ok(target.clone()),
         Cow::Owned(normal) => join(&normal, target.query()),
     }
@@ -103,6 +105,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_query_alone_is_the_roots() {
+        let target: http::Uri = "http://a?b=c".parse().unwrap();
+        assert_eq!(normalised(target.path_and_query().unwrap()).unwrap().as_str(), "/?b=c");
+    }
 
     #[test]
     fn one_path_has_one_form() {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::body::Upload;
@@ -44,9 +45,8 @@ impl<'w> Patience<'w> {
         Self { client, upload, begun: Instant::now(), limit }
     }
 
-    /// `answer`, if it comes in time.
-    pub(super) async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Over> {
-        let mut answer = pin!(answer);
+    /// `answer`, if it comes in time. Pinned by the caller, so that it is there once.
+    pub(super) async fn wait<T>(&self, mut answer: Pin<&mut impl Future<Output = T>>) -> Result<T, Over> {
         let mut alarm = self.client.alarm.take().unwrap_or_else(|| Alarm {
             timer: Box::pin(sleep_until(self.deadline())),
             drained: self.client.worker.cut.wait(),
@@ -56,7 +56,8 @@ impl<'w> Patience<'w> {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(Ok(answer));
             }
-            while alarm.timer.as_mut().poll(cx).is_ready() {
+            // Whatever else this task has done in its turn, the time is looked at.
+            while pin!(unconstrained(alarm.timer.as_mut())).poll(cx).is_ready() {
                 let deadline = self.deadline();
                 if deadline <= Instant::now() {
                     return Poll::Ready(Err(Over::TooLate));

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::Request;
@@ -113,8 +113,8 @@ struct Idle {
 }
 
 impl Idle {
-    fn is_good(&mut self, now: Instant) -> bool {
-        now.duration_since(self.since) < limits::IDLE_CONNECTION_TIME && self.connection.is_alive()
+    fn is_good(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        now.duration_since(self.since) < limits::IDLE_CONNECTION_TIME && self.connection.is_alive(cx)
     }
 }
 
@@ -173,12 +173,12 @@ impl Pool {
         Self { slots: RefCell::default(), cut }
     }
 
-    /// A connection for `key`; `shared` says that what would be made can be shared.
-    pub(super) fn find(self: &Rc<Self>, key: Key, shared: bool, now: Instant) -> Found {
+    /// A connection for `key`, for the task of `cx`; `shared` says that what would be made can be shared.
+    pub(super) fn find(self: &Rc<Self>, key: Key, shared: bool, now: Instant, cx: &mut Context<'_>) -> Found {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.entry(key).or_default();
         while let Some(mut idle) = slot.idle.pop() {
-            if idle.is_good(now) {
+            if idle.is_good(now, cx) {
                 return Found::Connection(self.lease(key, Connection::Http1(idle.connection)));
             }
         }
@@ -215,9 +215,9 @@ impl Pool {
 
     /// Close what has been idle for too long, or was closed by the other side.
     pub(super) fn sweep(&self) {
-        let now = Instant::now();
+        let (now, mut nobody) = (Instant::now(), Context::from_waker(Waker::noop()));
         self.slots.borrow_mut().retain(|_, slot| {
-            slot.idle.retain_mut(|idle| idle.is_good(now));
+            slot.idle.retain_mut(|idle| idle.is_good(now, &mut nobody));
             slot.shared.retain(|connection| connection.is_good() && !connection.is_idle(now));
             !slot.idle.is_empty() || !slot.shared.is_empty() || slot.connecting.is_some()
         });
@@ -270,7 +270,7 @@ impl Lease {
                 connection.begin(request, body);
                 Ok(Begun::Http1)
             }
-            None => request.http2(body).map(Begun::Http2),
+            None => request.http2(body).map(|request| Begun::Http2(Box::new(request))),
         }
     }
 
@@ -282,7 +282,8 @@ impl Lease {
             }
             (Some(Connection::Http2(connection)), Begun::Http2(request)) => {
                 let mut sender = connection.sender.clone();
-                let sent = sender.try_send_request(request).await;
+                // In memory of its own, like its request: an exchange has room for HTTP/1 alone.
+                let sent = Box::pin(sender.try_send_request(*request)).await;
                 let (head, body) = sent.map_err(Unanswered::of_http2)?.into_parts();
                 Ok((ResponseHead { status: head.status, headers: head.headers }, Some(body)))
             }
@@ -344,7 +345,7 @@ impl Lease {
 pub(super) enum Begun {
     /// The connection has it.
     Http1,
-    Http2(Request<RequestBody>),
+    Http2(Box<Request<RequestBody>>),
 }
 
 /// Why a request got no answer.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
-use http::{Request, Version};
+use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -56,7 +56,8 @@ pub(super) fn asked_for(request: &mut Request<Incoming>) -> Option<Upgrade> {
     let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let asked = named.flat_map(|value| value.split(',')).any(|name| name.trim().eq_ignore_ascii_case("upgrade"));
     let h2c = protocol.to_str().ok()?.split(',').any(|name| name.trim().eq_ignore_ascii_case("h2c"));
-    if !asked || h2c || request.version() != Version::HTTP_11 {
+    // The answer to HEAD ends with its head, whatever comes of the wish.
+    if !asked || h2c || request.version() != Version::HTTP_11 || request.method() == Method::HEAD {
         return None;
     }
     let protocol = protocol.clone();
@@ -132,6 +133,7 @@ async fn carry(
     let inward = pump(&mut from_client, &mut to_upstream, &heard, &received);
     let outward = async {
         to_client.write_all(&ahead).await?;
+        to_client.flush().await?;
         sent.set(ahead.len());
         pump(&mut from_upstream, &mut to_client, &heard, &sent).await
     };
@@ -165,6 +167,8 @@ async fn pump(
             return to.shutdown().await;
         }
         to.write_all(piece.get(..read).unwrap_or_default()).await?;
+        // TLS keeps back what the socket would not take.
+        to.flush().await?;
         carried.set(carried.get() + read);
     }
 }

@@ -16,11 +16,7 @@ use crate::error::{Cause, Failure};
 use crate::snapshot::Service;
 
 /// Send the request to a target of its service and wait for the response's head.
-pub(super) async fn send(
-    found: &Found,
-    ongoing: &mut Ongoing,
-    upgrade: Option<&Upgrade>,
-) -> Result<Answer, Failure> {
+pub(super) async fn send(found: &Found, ongoing: &mut Ongoing, upgrade: Option<&Upgrade>) -> Result<Answer, Failure> {
     let service = &found.route.service;
     let worker = Rc::clone(&ongoing.client.worker);
     service.upstream.asked(worker.id);

@@ -233,6 +233,20 @@ struct Sending {
     sent: u64,
 }
 
+impl RequestBody {
+    /// Whether all that is read of it can be read again; one that is not there can.
+    pub(in crate::proxy) fn is_kept(&self) -> bool {
+        self.0.as_ref().is_none_or(|sending| matches!(sending.upload.source.borrow().kept, Kept::Whole(_)))
+    }
+
+    /// The upstream takes no more of it, so whatever comes next is its turn.
+    pub(in crate::proxy) fn is_not_taken(&self) {
+        if let Some(sending) = &self.0 {
+            sending.upload.turn.set(Turn::Upstream(Instant::now()));
+        }
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyError;

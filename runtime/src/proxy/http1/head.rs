@@ -77,17 +77,34 @@ fn write_length(out: &mut Vec<u8>, length: u64) {
 /// An answer's head, where its body ends, and whether the connection can be used again.
 type Parsed = (ResponseHead, Framing, bool);
 
+/// How far the search for an answer's head has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Search {
+    /// So many bytes hold no end.
+    looked_at: usize,
+    /// Interim answers so far.
+    interim: usize,
+}
+
 /// Take the head of an answer off the front of what was read; `None` as long as it is not whole. Interim answers are
 /// skipped: the final one says all that matters (RFC 9110, section 15.2).
-pub(super) fn parse(read: &mut BytesMut, most: usize, asked: Asked) -> Result<Option<Parsed>, Fault> {
+pub(super) fn parse(
+    read: &mut BytesMut,
+    search: &mut Search,
+    most: usize,
+    asked: Asked,
+) -> Result<Option<Parsed>, Fault> {
     loop {
-        let Some(length) = end(read) else {
-            return match read.get(..BEGINNING.len().min(read.len())) {
-                Some(beginning) if !BEGINNING.starts_with(beginning) => Err(no_http(read)),
-                _ if read.len() >= most => Err(Fault::HeadTooLarge(read.len())),
-                _ => Ok(None),
-            };
+        let beginning = read.get(..BEGINNING.len().min(read.len())).unwrap_or_default();
+        if !BEGINNING.starts_with(beginning) {
+            return Err(no_http(read));
+        }
+        let Some(length) = end(read, search.looked_at) else {
+            // An end may have begun in the last two bytes.
+            search.looked_at = read.len().saturating_sub(2);
+            return if read.len() >= most { Err(Fault::HeadTooLarge(read.len())) } else { Ok(None) };
         };
+        search.looked_at = 0;
         if length > most {
             return Err(Fault::HeadTooLarge(length));
         }
@@ -99,6 +116,10 @@ pub(super) fn parse(read: &mut BytesMut, most: usize, asked: Asked) -> Result<Op
         if status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Fault::Misread("101 Switching Protocols is no answer to this request".to_owned()));
         }
+        search.interim += 1;
+        if search.interim > limits::INTERIM_ANSWERS {
+            return Err(Fault::Misread(format!("more than {} interim answers", limits::INTERIM_ANSWERS)));
+        }
     }
 }
 
@@ -109,11 +130,11 @@ fn no_http(read: &[u8]) -> Fault {
     Fault::Misread(format!("it begins with \"{}\", which is no HTTP/1", shown.escape_ascii()))
 }
 
-/// The length of the head, if it is whole: up to the first empty line.
-fn end(read: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'\n', read).find_map(|at| match read.get(at + 1..)? {
-        [b'\n', ..] => Some(at + 2),
-        [b'\r', b'\n', ..] => Some(at + 3),
+/// The length of the head, if it is whole: up to the first empty line, which begins at or behind `from`.
+fn end(read: &[u8], from: usize) -> Option<usize> {
+    memchr::memchr_iter(b'\n', read.get(from..)?).find_map(|at| match read.get(from + at + 1..)? {
+        [b'\n', ..] => Some(from + at + 2),
+        [b'\r', b'\n', ..] => Some(from + at + 3),
         _ => None,
     })
 }
@@ -134,35 +155,43 @@ fn parse_whole(block: &Bytes, asked: Asked) -> Result<Parsed, Fault> {
 
     // Room for what the gateway adds to it.
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 4);
+    let mut about = About { newest: response.version == Some(1), ..About::default() };
     for field in &*response.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).ok();
         let value = HeaderValue::from_maybe_shared(block.slice_ref(field.value)).ok();
         let (Some(name), Some(value)) = (name, value) else {
             return Err(Fault::Misread(format!("\"{}\" is no header field", field.name)));
         };
+        about.note(&name);
         headers.append(name, value);
     }
-    let newest = response.version == Some(1);
-    let framing = framing(&mut headers, status, asked, newest)?;
-    let persistent = framing != Framing::UntilClosed && is_persistent(&headers, newest);
+    let framing = framing(&mut headers, status, asked, about)?;
+    let persistent = framing != Framing::UntilClosed && is_persistent(&headers, about);
     Ok((ResponseHead { status, headers }, framing, persistent))
 }
 
+/// What a head has at all of what concerns its framing: looking for it field by field costs more.
+#[derive(Debug, Clone, Copy, Default)]
+struct About {
+    /// HTTP/1.1.
+    newest: bool,
+    coding: bool,
+    length: bool,
+    connection: bool,
+}
+
+impl About {
+    fn note(&mut self, name: &HeaderName) {
+        self.coding |= *name == TRANSFER_ENCODING;
+        self.length |= *name == CONTENT_LENGTH;
+        self.connection |= *name == CONNECTION;
+    }
+}
+
 /// RFC 9112, section 6.3.
-fn framing(headers: &mut HeaderMap, status: StatusCode, asked: Asked, newest: bool) -> Result<Framing, Fault> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let chunked = match (codings.next(), codings.next()) {
-        (None, _) => false,
-        (Some(coding), None) if newest && coding.as_bytes().eq_ignore_ascii_case(b"chunked") => true,
-        (Some(coding), None) if newest => {
-            return Err(Fault::Misread(format!(
-                "transfer-encoding {coding:?}, of which only \"chunked\" is understood"
-            )));
-        }
-        (Some(_), Some(_)) => return Err(Fault::Misread("more than one transfer-encoding".to_owned())),
-        (Some(_), None) => return Err(Fault::Misread("HTTP/1.0 has no transfer-encoding".to_owned())),
-    };
-    let length = length(headers)?;
+fn framing(headers: &mut HeaderMap, status: StatusCode, asked: Asked, about: About) -> Result<Framing, Fault> {
+    let chunked = about.coding && is_chunked(headers, about)?;
+    let length = if about.length { length(headers)? } else { None };
     let no_body = asked == Asked::ForHead
         || status.is_informational()
         || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
@@ -172,6 +201,19 @@ fn framing(headers: &mut HeaderMap, status: StatusCode, asked: Asked, newest: bo
         Some(length) => Framing::Length(length),
         None => Framing::UntilClosed,
     })
+}
+
+fn is_chunked(headers: &HeaderMap, about: About) -> Result<bool, Fault> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    Err(Fault::Misread(match (codings.next(), codings.next()) {
+        (None, _) => return Ok(false),
+        (Some(coding), None) if about.newest && coding.as_bytes().eq_ignore_ascii_case(b"chunked") => return Ok(true),
+        (Some(coding), None) if about.newest => {
+            format!("transfer-encoding {coding:?}, of which only \"chunked\" is understood")
+        }
+        (Some(_), None) => "HTTP/1.0 has no transfer-encoding".to_owned(),
+        (Some(_), Some(_)) => "more than one transfer-encoding".to_owned(),
+    }))
 }
 
 /// The answer's length, if it says one. Several that are equal become one: clients need not take a list for it (RFC
@@ -202,16 +244,20 @@ fn length(headers: &mut HeaderMap) -> Result<Option<u64>, Fault> {
 }
 
 /// RFC 9112, section 9.3. An answer of both framings may be somebody's smuggling, so nothing is read behind it.
-fn is_persistent(headers: &HeaderMap, newest: bool) -> bool {
+fn is_persistent(headers: &HeaderMap, about: About) -> bool {
+    if about.coding && about.length {
+        return false;
+    }
+    if !about.connection {
+        return about.newest;
+    }
     let options = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let mut options = options.map(<[u8]>::trim_ascii);
-    let both = headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH);
-    !both
-        && if newest {
-            options.all(|option| !option.eq_ignore_ascii_case(b"close"))
-        } else {
-            options.any(|option| option.eq_ignore_ascii_case(b"keep-alive"))
-        }
+    if about.newest {
+        options.all(|option| !option.eq_ignore_ascii_case(b"close"))
+    } else {
+        options.any(|option| option.eq_ignore_ascii_case(b"keep-alive"))
+    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub(super) struct Sending {
     framing: Framing,
     /// Bytes that have left.
     left: u64,
+    /// What was written may still lie in the stream, as it does with TLS when the socket is full.
+    unflushed: bool,
     /// The target takes nothing any more, for this reason.
     deaf: Option<ErrorKind>,
 }
@@ -60,6 +62,7 @@ impl Sending {
     /// Put down the head of `request`; `body` follows.
     pub(super) fn begin(&mut self, request: &Onward<'_>, body: RequestBody) {
         self.out.clear();
+        self.out.shrink_to(COPIED);
         (self.written, self.left) = (0, 0);
         self.framing = Framing::of(&body);
         self.body = body;
@@ -68,7 +71,7 @@ impl Sending {
 
     /// Whether all of it was sent.
     pub(super) fn is_over(&self) -> bool {
-        self.framing == Framing::Over && self.is_written() && self.deaf.is_none()
+        self.framing == Framing::Over && self.is_written() && !self.unflushed && self.deaf.is_none()
     }
 
     /// Whether any of it was sent.
@@ -92,17 +95,19 @@ impl Sending {
             self.fill(cx)?;
             let written = if self.is_written() {
                 match ready!(Pin::new(&mut *stream).poll_flush(cx)) {
-                    Ok(()) if self.framing == Framing::Over => return Poll::Ready(Ok(())),
-                    Ok(()) => return Poll::Pending,
+                    Ok(()) => {
+                        self.unflushed = false;
+                        return if self.framing == Framing::Over { Poll::Ready(Ok(())) } else { Poll::Pending };
+                    }
                     Err(error) => Err(error),
                 }
             } else {
                 ready!(self.poll_write(cx, stream))
             };
             match written {
-                Ok(0) => self.deaf = Some(ErrorKind::WriteZero),
+                Ok(0) => self.deafen(ErrorKind::WriteZero),
                 Ok(bytes) => self.advance(bytes),
-                Err(error) => self.deaf = Some(error.kind()),
+                Err(error) => self.deafen(error.kind()),
             }
         }
         Poll::Pending
@@ -122,9 +127,20 @@ impl Sending {
 
     fn advance(&mut self, bytes: usize) {
         self.left += bytes as u64;
+        self.unflushed = true;
         let of_out = bytes.min(self.out.len() - self.written);
         self.written += of_out;
         self.piece.advance((bytes - of_out).min(self.piece.len()));
+        if self.piece.is_empty() {
+            // What is left of it is the memory it was in.
+            self.piece = Bytes::new();
+        }
+    }
+
+    /// The target takes nothing any more: it is its turn, then, to say why.
+    fn deafen(&mut self, why: ErrorKind) {
+        self.deaf = Some(why);
+        self.body.is_not_taken();
     }
 
     /// Take what there is of the body, as far as there is room for it.
@@ -132,6 +148,10 @@ impl Sending {
         if self.is_written() {
             self.out.clear();
             self.written = 0;
+        }
+        // Before anything has left, all of the request may still go elsewhere, unless its body was begun and not kept.
+        if self.left == 0 && !self.out.is_empty() && !self.body.is_kept() {
+            return Ok(());
         }
         while self.framing != Framing::Over && self.piece.is_empty() && self.out.len() < COPIED {
             if std::mem::take(&mut self.chunk_open) {
@@ -167,7 +187,7 @@ impl Sending {
             self.piece = bytes;
         }
         if self.framing == Framing::Length(0) {
-            self.framing = Framing::Over;
+            self.over();
         }
         Ok(())
     }
@@ -184,7 +204,13 @@ impl Sending {
                 self.out.extend_from_slice(b"\r\n");
             }
         }
-        self.framing = Framing::Over;
+        self.over();
         Ok(())
+    }
+
+    /// All of the body was taken. A connection that waits for another request does not hold on to it.
+    fn over(&mut self) {
+        self.framing = Framing::Over;
+        self.body = RequestBody::default();
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 /// `Ok(None)`: more has to come.
 fn parsed(wire: &str, asked: Asked) -> Result<Option<(ResponseHead, Framing, bool, Vec<u8>)>, Fault> {
     let mut read = BytesMut::from(wire);
-    let parsed = parse(&mut read, 1000, asked)?;
+    let parsed = parse(&mut read, &mut Search::default(), 1000, asked)?;
     Ok(parsed.map(|(head, framing, persistent)| (head, framing, persistent, read.to_vec())))
 }
 
@@ -31,6 +31,21 @@ fn a_head_is_taken_when_it_is_whole_and_not_a_byte_more() {
     assert_eq!((head.status, framing, persistent), (StatusCode::OK, Framing::Length(2), true));
     assert_eq!(head.headers.get_all(SET_COOKIE).iter().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(left, b"ok");
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_is_found_all_the_same() {
+    for wire in ["HTTP/1.1 200 OK\r\na: b\r\n\r\n", "HTTP/1.1 100 \r\n\r\nHTTP/1.1 200 OK\n\r\n", "HTTP/1.1 200 OK\n\n"]
+    {
+        let (mut read, mut search) = (BytesMut::new(), Search::default());
+        let mut found = 0;
+        for byte in wire.bytes() {
+            assert_eq!(found, 0, "{wire:?}");
+            read.extend_from_slice(&[byte]);
+            found += usize::from(parse(&mut read, &mut search, 1000, Asked::ForAll).unwrap().is_some());
+        }
+        assert_eq!((found, read.len()), (1, 0), "{wire:?}");
+    }
 }
 
 #[test]
@@ -67,6 +82,8 @@ fn interim_answers_are_skipped_and_a_switch_is_taken_if_it_was_asked_for() {
     assert!(matches!(parsed(early, Asked::ForAll), Ok(None)));
     let (head, ..) = answer(&format!("{early}HTTP/1.1 204 No Content\r\n\r\n"), Asked::ForAll);
     assert_eq!((head.status, head.headers.len()), (StatusCode::NO_CONTENT, 0));
+    let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(limits::INTERIM_ANSWERS + 1);
+    assert!(refused(&endless).is_misread());
     let switch = "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nalready";
     assert!(refused(switch).is_misread());
     assert_eq!(answer(switch, Asked::ToSwitch).3, b"already");
@@ -76,6 +93,7 @@ fn interim_answers_are_skipped_and_a_switch_is_taken_if_it_was_asked_for() {
 fn what_is_no_answer_is_refused() {
     for wire in [
         "220 mail.example.com ESMTP",
+        "\r\nHTTP/1.1 200 OK\r\n\r\n",
         "SSH-2.0-OpenSSH_9.2\r\n",
         "HTTP/2.0 200 OK\r\n\r\n",
         "HTTP/1.1 OK\r\n\r\n",
