@@ -18,7 +18,6 @@ use super::forward::Onward;
 use super::ongoing::Ongoing;
 use super::patience::{Over, Patience};
 use super::pool::{self, Begun, Key, Lease, Ticket, Unanswered};
-use super::tunnel::Upgrade;
 use super::upstream::{is_repeatable, is_replayable};
 use super::wire::Seen;
 use crate::balance::{Endpoint, Pick};
@@ -47,7 +46,6 @@ pub(super) enum Sent {
 pub(super) async fn attempt(
     found: &Found,
     ongoing: &mut Ongoing,
-    upgrade: Option<&Upgrade>,
     pick: &Pick,
 ) -> Result<Answer, Failed> {
     let mut age = None;
@@ -55,7 +53,7 @@ pub(super) async fn attempt(
         let fresh_only = age.is_some();
         let mut record = Attempt::at(&pick.name, &pick.address);
         record.dns = ongoing.journal.dns.take();
-        let outcome = once(found, ongoing, upgrade, pick, fresh_only, &mut record).await;
+        let outcome = once(found, ongoing, pick, fresh_only, &mut record).await;
         record.outcome = outcome.as_ref().err().map_or(Attempt::OK, |failed| failed.failure.cause.code());
         age = record.connection;
         let wait = record.wait.unwrap_or_default();
@@ -73,6 +71,7 @@ pub(super) async fn attempt(
             Err(failed)
                 if failed.failure.cause == Cause::UpstreamClosedIdle && !fresh_only && is_replayable(ongoing) => {}
             Err(failed) => {
+                ongoing.client.worker.look_at_the_clock();
                 // Who only waited for another's connection has nothing to add to what that one said.
                 if let (Some(how), Some(_)) = (failure::blame(failed.failure.cause), age) {
                     pick.failed(how);
@@ -86,26 +85,26 @@ pub(super) async fn attempt(
 async fn once(
     found: &Found,
     ongoing: &mut Ongoing,
-    upgrade: Option<&Upgrade>,
     pick: &Pick,
     fresh_only: bool,
     record: &mut Attempt,
 ) -> Result<Answer, Failed> {
     let service = &found.route.service;
     let unsent = |failure| Failed { failure, sent: Sent::Nothing };
-    let asked = Instant::now();
+    // Whatever was waited for before, the clock was looked at after it.
+    let asked = ongoing.client.worker.now.get();
     let mut lease = lease(ongoing, service, pick.endpoint(), fresh_only, asked, record).await.map_err(unsent)?;
-    let request = begin(found, ongoing, upgrade, &mut lease).map_err(unsent)?;
-    let begun = if record.connect.is_some() { Instant::now() } else { asked };
-    let answer = exchange(found, ongoing, upgrade, pick.endpoint(), lease, request, record).await;
+    let request = begin(found, ongoing, &mut lease).map_err(unsent)?;
+    let begun = if record.connect.is_some() { ongoing.client.worker.look_at_the_clock() } else { asked };
+    let answer = exchange(service, ongoing, pick.endpoint(), lease, (request, begun), record).await;
     record.wait = Some(ongoing.client.worker.look_at_the_clock().duration_since(begun));
     answer
 }
 
 /// Put the request down as it is to go over `lease`.
-fn begin(found: &Found, ongoing: &Ongoing, upgrade: Option<&Upgrade>, lease: &mut Lease) -> Result<Begun, Failure> {
+fn begin(found: &Found, ongoing: &Ongoing, lease: &mut Lease) -> Result<Begun, Failure> {
     let body = ongoing.journal.upload.as_ref().map_or_else(RequestBody::default, |upload| upload.body());
-    lease.begin(&Onward::new(found, ongoing, upgrade)?, body)
+    lease.begin(&Onward::new(found, ongoing)?, body)
 }
 
 /// A connection to the endpoint: one that is there, or a new one.
@@ -155,18 +154,16 @@ async fn lease(
 
 /// Send the request, and wait for the response's head.
 async fn exchange(
-    found: &Found,
+    service: &Service,
     ongoing: &Ongoing,
-    upgrade: Option<&Upgrade>,
     endpoint: &Endpoint,
     mut lease: Lease,
-    request: Begun,
+    (request, begun): (Begun, Instant),
     record: &Attempt,
 ) -> Result<Answer, Failed> {
-    let service = &found.route.service;
     let limit = service.timeouts.response;
     let read_before = lease.seen().map_or(0, Seen::read);
-    let patience = Patience::of(&ongoing.client, ongoing.journal.upload.as_ref(), limit);
+    let patience = Patience::of(&ongoing.client, ongoing.journal.upload.as_ref(), begun, limit);
     let failed = |cause, detail| Failed { failure: Failure::new(cause, detail), sent: Sent::Something };
     let waited = {
         let sent = pin!(lease.send(request));
@@ -188,7 +185,7 @@ async fn exchange(
         }
     };
     match answered {
-        Ok((head, incoming)) => answer(head, incoming, service, endpoint, lease, upgrade),
+        Ok((head, incoming)) => answer(head, incoming, service, endpoint, lease, ongoing.upgrade.is_some()),
         Err(unanswered) => {
             let refused = matches!(&unanswered, Unanswered::Http2 { error, .. } if failure::is_refused(error));
             let heard = lease.http1().is_some_and(|connection| connection.has_heard())
@@ -210,10 +207,10 @@ fn answer(
     service: &Service,
     endpoint: &Endpoint,
     lease: Lease,
-    upgrade: Option<&Upgrade>,
+    may_switch: bool,
 ) -> Result<Answer, Failed> {
     let status = head.status;
-    if status == StatusCode::SWITCHING_PROTOCOLS && upgrade.is_some() {
+    if status == StatusCode::SWITCHING_PROTOCOLS && may_switch {
         return Ok((head, UpstreamBody::switching(lease)));
     }
     if !(200..600).contains(&status.as_u16()) {

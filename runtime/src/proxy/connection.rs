@@ -2,7 +2,6 @@
 //! answers them, until either side ends it. What hyper refuses by itself is answered and logged here, too.
 
 use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -190,22 +189,29 @@ async fn preface(client: &Client, stream: Stream) -> Option<(Preface, Stream)> {
     }
 }
 
-async fn serve_http1(client: Rc<Client>, stream: Stream) {
-    // Boxed, so that a connection that is idle does not keep the room for an exchange.
-    let service = service_fn(|request| Box::pin(infallibly(exchange::serve(&client, request))));
+fn serve_http1(client: Rc<Client>, stream: Stream) -> impl Future<Output = ()> {
+    let service = service_fn({
+        let client = Rc::clone(&client);
+        // Boxed, so that a connection that is idle does not keep the room for an exchange.
+        move |request| Box::pin(exchange::serve(&client, request))
+    });
     let mut connection = http1_builder(&client).serve_connection(client_io(&client, stream), service).with_upgrades();
-    let ended = tokio::select! {
-        biased;
-        // Both branches leave the connection where it is, so nothing is lost by either being dropped.
-        ended = &mut connection => ended,
-        () = client.worker.draining.wait() => {
-            std::pin::Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
-        }
-    };
-    // An upgraded connection belongs to its tunnel.
-    if let (Err(error), Some(parts)) = (ended, connection.into_parts()) {
-        Box::pin(refuse(&client, parts.io.into_inner(), error)).await;
+    async move {
+        let ended = tokio::select! {
+            biased;
+            // Both branches leave the connection where it is, so nothing is lost by either being dropped.
+            ended = &mut connection => ended,
+            () = client.worker.draining.wait() => {
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                (&mut connection).await
+            }
+        };
+        let refusal = match (ended, connection.into_parts()) {
+            (Err(error), Some(parts)) => Box::pin(refuse(client, parts.io.into_inner(), error)),
+            // In order; or an upgraded connection, which belongs to its tunnel.
+            _ => return,
+        };
+        refusal.await;
     }
 }
 
@@ -227,16 +233,11 @@ fn http1_builder(client: &Client) -> http1::Builder {
 }
 
 /// A connection that hyper ended: if it was for a request that it refused or gave up waiting for, say so.
-async fn refuse(client: &Client, mut io: ClientIo, error: hyper::Error) {
-    match why(&mut io, &error, client) {
-        Some(failure) => refusal::answer(client, io.into_stream(), &failure).await,
+async fn refuse(client: Rc<Client>, mut io: ClientIo, error: hyper::Error) {
+    match why(&mut io, &error, &client) {
+        Some(failure) => refusal::answer(&client, io.into_stream(), &failure).await,
         None => tracing::debug!(client = %client.address, %error, "client connection ended"),
     }
-}
-
-/// There is always an answer.
-async fn infallibly<T>(answer: impl Future<Output = T>) -> Result<T, Infallible> {
-    Ok(answer.await)
 }
 
 /// What hyper ended the connection for, if that is a request that it refused or gave up waiting for.
@@ -270,7 +271,7 @@ fn why(io: &mut ClientIo, error: &hyper::Error, client: &Client) -> Option<Failu
 async fn serve_http2(client: Rc<Client>, stream: Stream) {
     client.http2.set(true);
     let limits = &client.edge.limits;
-    let service = service_fn(|request| infallibly(exchange::serve(&client, request)));
+    let service = service_fn(|request| exchange::serve(&client, request));
     let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.header_bytes * 2).unwrap_or(u32::MAX))

@@ -1,6 +1,7 @@
 //! One request, all its phases in order: route, request hooks, upstream, response hooks, answer. Called by
 //! `connection` for each request; whatever happens, there is an answer, and a line in the log.
 
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,12 @@ use std::time::Duration;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use tokio::time::Instant;
 
 use super::body::{Bounds, ResponseBody, Source, Upload};
 use super::connection::Client;
 use super::ongoing::{Journal, Ongoing};
 use super::route::{Ask, Captures};
-use super::tunnel::{self, Tunnel, Upgrade};
+use super::tunnel::{self, Tunnel};
 use super::{answer, forward, intake, upstream};
 use crate::config::checked::Schemes;
 use crate::error::{Cause, Failure};
@@ -29,50 +29,60 @@ pub(super) struct Found {
     pub(super) prefix_length: usize,
 }
 
+/// There is always an answer; hyper asks for it in this form.
+pub(super) type Served = Result<Response<ResponseBody>, Infallible>;
+
 /// Take `request` through the gateway. What comes before anybody is waited for is done at once, so that the future has
 /// no room for it.
 pub(super) fn serve(
     client: &Rc<Client>,
     mut request: Request<Incoming>,
-) -> impl Future<Output = Response<ResponseBody>> + use<> {
+) -> impl Future<Output = Served> + use<> {
     let snapshot = client.worker.snapshot();
     let upgrade = tunnel::asked_for(&mut request);
-    let (ongoing, body, invalid) = begin(client, request, &snapshot);
-    through(snapshot, ongoing, body, upgrade, invalid)
+    let (mut ongoing, invalid) = begin(client, request, &snapshot);
+    ongoing.upgrade = upgrade;
+    through(snapshot, ongoing, invalid)
 }
 
 /// All phases of an exchange that has begun.
 async fn through(
     snapshot: Arc<Snapshot>,
     mut ongoing: Box<Ongoing>,
-    body: Incoming,
-    upgrade: Option<Upgrade>,
     invalid: Option<Failure>,
-) -> Response<ResponseBody> {
+) -> Served {
     let found = match find_route(&snapshot, &mut ongoing) {
         Ok(found) => found,
         Err(not_found) => {
             let source = reply_failure(&mut ongoing, invalid.unwrap_or(not_found));
-            return finish(&snapshot.global, snapshot.global.uses().len(), ongoing, source, None);
+            let global = &snapshot.global;
+            return Ok(finish(global, global.uses().len(), ongoing, source, None));
         }
     };
-    let route = Arc::clone(&found.route);
     // A long answer holds its route only, and lets the rest of its generation go.
     drop(snapshot);
 
-    let passage = match invalid.map_or_else(|| admit(&route, &ongoing, &body), Err) {
-        Ok(()) => pass(&route, &mut ongoing),
-        Err(failure) => Passage { entered: 0, outcome: Outcome::Failed(failure) },
-    };
-    let (source, tunnel) = match passage.outcome {
-        Outcome::Forward => {
-            ongoing.journal.upload = upload(&route, &ongoing, body);
-            forward(&found, &mut ongoing, upgrade).await
+    // Within braces, so that nothing of it takes room while the upstream is waited for.
+    let entered = {
+        let Passage { entered, outcome } = match invalid.map_or_else(|| admit(&found.route, &ongoing), Err) {
+            Ok(()) => pass(&found.route, &mut ongoing),
+            Err(failure) => Passage { entered: 0, outcome: Outcome::Failed(failure) },
+        };
+        match outcome {
+            Outcome::Forward => entered,
+            Outcome::Reply(early) => {
+                let source = reply(&mut ongoing, early);
+                return Ok(finish(&found.route.chain, entered, ongoing, source, None));
+            }
+            Outcome::Failed(failure) => {
+                let source = reply_failure(&mut ongoing, failure);
+                return Ok(finish(&found.route.chain, entered, ongoing, source, None));
+            }
         }
-        Outcome::Reply(early) => (reply(&mut ongoing, early), None),
-        Outcome::Failed(failure) => (reply_failure(&mut ongoing, failure), None),
     };
-    finish(&route.chain, passage.entered, ongoing, source, tunnel)
+    ongoing.journal.upload = upload(&found.route, &mut ongoing);
+    let (source, tunnel) = forward(&found, &mut ongoing).await;
+    Ok(finish(&found.route.chain, entered, ongoing, source, tunnel))
 }
 
 /// The exchange as the client began it, and what makes it impossible to serve, if anything does.
@@ -80,10 +90,11 @@ fn begin(
     client: &Rc<Client>,
     request: Request<Incoming>,
     snapshot: &Snapshot,
-) -> (Box<Ongoing>, Incoming, Option<Failure>) {
+) -> (Box<Ongoing>, Option<Failure>) {
     let (mut head, body) = request.into_parts();
     let id = RequestId::random();
-    let mut journal = Journal::new(id, &head, intake::target(&head), client.worker.observer.logged());
+    let begun = client.worker.look_at_the_clock();
+    let mut journal = Journal::new(id, begun, &head, intake::target(&head), client.worker.observer.logged());
     let taken = intake::take(&mut head, client);
     journal.host = taken.head.headers.get(HOST).cloned();
     let exchange = Exchange {
@@ -99,7 +110,7 @@ fn begin(
         identities: Arc::clone(&snapshot.identities),
         scratch: Scratch::default(),
     };
-    (Ongoing::new(Box::new(exchange), journal, client), body, taken.invalid)
+    (Ongoing::new(Box::new(exchange), journal, body, client), taken.invalid)
 }
 
 fn find_route(snapshot: &Snapshot, ongoing: &mut Ongoing) -> Result<Found, Failure> {
@@ -129,14 +140,15 @@ fn find_route(snapshot: &Snapshot, ongoing: &mut Ongoing) -> Result<Found, Failu
 }
 
 /// Whether `route` takes this request at all.
-fn admit(route: &Route, ongoing: &Ongoing, body: &Incoming) -> Result<(), Failure> {
+fn admit(route: &Route, ongoing: &Ongoing) -> Result<(), Failure> {
     if let Schemes::HttpsOnly(_) = route.schemes
         && ongoing.exchange.scheme == Scheme::Http
     {
         return Err(Failure::new(Cause::HttpsRequired, format!("{} takes https only", route.name)));
     }
     let most = route.body_bytes.or(ongoing.client.edge.limits.body_bytes);
-    match (most, hyper::body::Body::size_hint(body).exact()) {
+    let length = ongoing.body.as_ref().and_then(|body| hyper::body::Body::size_hint(body).exact());
+    match (most, length) {
         (Some(most), Some(length)) if length > most => {
             Err(Failure::new(Cause::BodyTooLarge, format!("its {length} bytes are more than `body_bytes` ({most})")))
         }
@@ -149,14 +161,16 @@ fn pass(route: &Route, ongoing: &mut Ongoing) -> Passage {
     if route.chain.uses().is_empty() {
         return Passage { entered: 0, outcome: Outcome::Forward };
     }
-    let begun = Instant::now();
-    let passage = route.chain.on_request(ongoing.client.worker.id, &mut ongoing.exchange);
-    ongoing.journal.plugins += begun.elapsed();
+    let worker = Rc::clone(&ongoing.client.worker);
+    let begun = worker.look_at_the_clock();
+    let passage = route.chain.on_request(worker.id, &mut ongoing.exchange);
+    ongoing.journal.plugins += worker.look_at_the_clock().saturating_duration_since(begun);
     passage
 }
 
 /// The request's body, within its bounds; `None` if it has none.
-fn upload(route: &Route, ongoing: &Ongoing, body: Incoming) -> Option<Rc<Upload>> {
+fn upload(route: &Route, ongoing: &mut Ongoing) -> Option<Rc<Upload>> {
+    let body = ongoing.body.take()?;
     let limits = &ongoing.client.edge.limits;
     let retries = &route.service.retries;
     let bounds = Bounds {
@@ -169,10 +183,11 @@ fn upload(route: &Route, ongoing: &Ongoing, body: Incoming) -> Option<Rc<Upload>
 }
 
 /// The upstream's answer, or ours for it. An answer that switches protocols comes with the tunnel that follows it.
-async fn forward(found: &Found, ongoing: &mut Ongoing, upgrade: Option<Upgrade>) -> (Source, Option<Tunnel>) {
+async fn forward(found: &Found, ongoing: &mut Ongoing) -> (Source, Option<Tunnel>) {
     let service = &found.route.service;
-    let begun = ongoing.client.worker.look_at_the_clock();
-    let sent = upstream::send(found, ongoing, upgrade.as_ref()).await;
+    // It has been looked at when the exchange began, or when the last hook was done.
+    let begun = ongoing.client.worker.now.get();
+    let sent = upstream::send(found, ongoing).await;
     let worker = &ongoing.client.worker;
     // An attempt that was answered has just looked at the clock.
     let now = if sent.is_ok() { worker.now.get() } else { worker.look_at_the_clock() };
@@ -183,7 +198,7 @@ async fn forward(found: &Found, ongoing: &mut Ongoing, upgrade: Option<Upgrade>)
     };
     ongoing.journal.upstream_status = Some(head.status.as_u16());
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return match tunnel::switch(upgrade, head, body, service.timeouts.tunnel) {
+        return match tunnel::switch(ongoing.upgrade.take(), head, body, service.timeouts.tunnel) {
             Ok((head, tunnel)) => {
                 ongoing.exchange.response = Some(head);
                 (Source::Empty, Some(tunnel))
@@ -223,21 +238,19 @@ fn finish(
     mut source: Source,
     tunnel: Option<Tunnel>,
 ) -> Response<ResponseBody> {
+    // What nobody has asked for by now is not wanted: hyper decides what becomes of it.
+    (ongoing.body, ongoing.upgrade) = (None, None);
     if entered > 0 {
-        let begun = Instant::now();
         let Ongoing { exchange, journal, client, .. } = &mut *ongoing;
+        let begun = client.worker.look_at_the_clock();
         chain.on_response(client.worker.id, entered, exchange, &mut source, |exchange, failure| {
             let told = answer::failure(exchange, &failure, client.edge.error_header);
             journal.failure.get_or_insert(failure);
             told
         });
-        journal.plugins += begun.elapsed();
+        journal.plugins += client.worker.look_at_the_clock().saturating_duration_since(begun);
     }
-    let now = if entered > 0 || ongoing.journal.upstream.is_none() {
-        ongoing.client.worker.look_at_the_clock()
-    } else {
-        ongoing.client.worker.now.get()
-    };
+    let now = ongoing.client.worker.now.get();
     let (status, mut headers) = match ongoing.exchange.response.take() {
         Some(head) => (head.status, head.headers),
         // Every path here has set one; an empty 500 is still an answer.

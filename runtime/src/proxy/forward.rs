@@ -70,12 +70,12 @@ type Fields<'a> = SmallVec<[Field<'a>; 12]>;
 
 impl<'a> Onward<'a> {
     /// The request of `ongoing`, for its route's service.
-    pub(super) fn new(found: &'a Found, ongoing: &'a Ongoing, upgrade: Option<&'a Upgrade>) -> Result<Self, Failure> {
+    pub(super) fn new(found: &'a Found, ongoing: &'a Ongoing) -> Result<Self, Failure> {
         let request = &ongoing.exchange.request;
         Ok(Self {
             method: &request.method,
             target: target(found, &request.target).map_err(unsendable)?,
-            upgrade: upgrade.map(Upgrade::protocol),
+            upgrade: ongoing.upgrade.as_ref().map(Upgrade::protocol),
             sent: &request.headers,
             fields: fields(found, ongoing),
             service: &found.route.service,

@@ -142,7 +142,7 @@ impl Observer {
             return;
         }
         let record = Record {
-            time: journal.time,
+            time: SystemTime::now().checked_sub(total).unwrap_or(SystemTime::UNIX_EPOCH),
             request_id: journal.id.to_str().unwrap_or_default(),
             client: exchange.client.ip(),
             client_port: exchange.client.port(),

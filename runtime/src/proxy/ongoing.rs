@@ -2,15 +2,17 @@
 //! is over when this is dropped, and that is when it is counted and logged: always, and off the client's latency.
 
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::header::{REFERER, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version, request};
+use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::body::Upload;
 use super::connection::Client;
+use super::tunnel::Upgrade;
 use crate::error::{Cause, Failure, Phase};
 use crate::host::exchange::{Exchange, RequestId};
 use crate::observe::Attempt;
@@ -21,6 +23,10 @@ pub(super) struct Ongoing {
     /// What plugins see of it.
     pub(super) exchange: Box<Exchange>,
     pub(super) journal: Journal,
+    /// The request's body, until it is sent on.
+    pub(super) body: Option<Incoming>,
+    /// What the client wants to switch to.
+    pub(super) upgrade: Option<Upgrade>,
     pub(super) client: Rc<Client>,
     _counted: OpenExchange,
 }
@@ -30,7 +36,6 @@ pub(super) struct Journal {
     /// The request's id, as answers and upstreams get it.
     pub(super) id: HeaderValue,
     pub(super) begun: Instant,
-    pub(super) time: SystemTime,
     pub(super) method: Method,
     /// As the client sent it.
     pub(super) target: PathAndQuery,
@@ -76,12 +81,17 @@ pub(super) enum Stage {
 impl Journal {
     /// Begin with the request as the client sent it.
     /// What only the access log wants is left out unless there is one.
-    pub(super) fn new(id: RequestId, head: &request::Parts, target: PathAndQuery, logged: Logged) -> Self {
+    pub(super) fn new(
+        id: RequestId,
+        begun: Instant,
+        head: &request::Parts,
+        target: PathAndQuery,
+        logged: Logged,
+    ) -> Self {
         let field = |name| if logged == Logged::Yes { head.headers.get(name).cloned() } else { None };
         Self {
             id: id.to_header(),
-            begun: Instant::now(),
-            time: SystemTime::now(),
+            begun,
             method: head.method.clone(),
             target,
             host: None,
@@ -112,10 +122,11 @@ impl Journal {
 }
 
 impl Ongoing {
-    pub(super) fn new(exchange: Box<Exchange>, journal: Journal, client: &Rc<Client>) -> Box<Self> {
+    pub(super) fn new(exchange: Box<Exchange>, journal: Journal, body: Incoming, client: &Rc<Client>) -> Box<Self> {
         client.in_flight.begin();
         let _counted = client.worker.observer.exchange();
-        Box::new(Self { exchange, journal, client: Rc::clone(client), _counted })
+        let (body, client) = (Some(body), Rc::clone(client));
+        Box::new(Self { exchange, journal, body, upgrade: None, client, _counted })
     }
 
     /// The first failure is the one that counts.

@@ -41,8 +41,8 @@ pub(super) struct Alarm {
 pub(super) type Idle = Cell<Option<Alarm>>;
 
 impl<'w> Patience<'w> {
-    pub(super) fn of(client: &'w Client, upload: Option<&'w Rc<Upload>>, limit: Duration) -> Self {
-        Self { client, upload, begun: Instant::now(), limit }
+    pub(super) fn of(client: &'w Client, upload: Option<&'w Rc<Upload>>, begun: Instant, limit: Duration) -> Self {
+        Self { client, upload, begun, limit }
     }
 
     /// `answer`, if it comes in time. Pinned by the caller, so that it is there once.

@@ -21,6 +21,7 @@ use super::http1::{Fault, Http1};
 use super::signal::Signal;
 use super::stream::Stream;
 use super::wire::Seen;
+use super::worker::Now;
 use crate::error::Failure;
 use crate::host::exchange::ResponseHead;
 use crate::limits;
@@ -96,6 +97,7 @@ pub(super) struct Pool {
     slots: RefCell<HashMap<Key, Slot, BuildHasherDefault<KeyHasher>>>,
     /// The drain's time is over.
     pub(super) cut: Signal,
+    now: Now,
 }
 
 #[derive(Default)]
@@ -168,9 +170,9 @@ impl Drop for Ticket {
 }
 
 impl Pool {
-    /// An empty one, which is over when `cut` says so.
-    pub(super) fn new(cut: Signal) -> Self {
-        Self { slots: RefCell::default(), cut }
+    /// An empty one, which is over when `cut` says so, and goes by `now`.
+    pub(super) fn new(cut: Signal, now: Now) -> Self {
+        Self { slots: RefCell::default(), cut, now }
     }
 
     /// A connection for `key`, for the task of `cx`; `shared` says that what would be made can be shared.
@@ -232,7 +234,7 @@ impl Pool {
         let mut slots = self.slots.borrow_mut();
         let idle = &mut slots.entry(key).or_default().idle;
         if idle.len() < limits::IDLE_CONNECTIONS {
-            idle.push(Idle { connection, since: Instant::now() });
+            idle.push(Idle { connection, since: self.now.get() });
         }
     }
 }

@@ -10,27 +10,27 @@ use tokio::time::{Instant, timeout};
 use super::attempt::{Answer, Failed, Sent, attempt};
 use super::exchange::Found;
 use super::ongoing::Ongoing;
-use super::tunnel::Upgrade;
+use super::worker::Worker;
 use crate::balance::{Nothing, Pick};
 use crate::error::{Cause, Failure};
 use crate::snapshot::Service;
 
 /// Send the request to a target of its service and wait for the response's head.
-pub(super) async fn send(found: &Found, ongoing: &mut Ongoing, upgrade: Option<&Upgrade>) -> Result<Answer, Failure> {
+pub(super) async fn send(found: &Found, ongoing: &mut Ongoing) -> Result<Answer, Failure> {
     let service = &found.route.service;
     let worker = Rc::clone(&ongoing.client.worker);
     service.upstream.asked(worker.id);
     let hash = service.upstream.hash(&ongoing.exchange);
     let mut tried = Vec::new();
     loop {
-        let pick = pick(service, hash, &tried, &mut ongoing.journal.dns).await?;
-        let failed = match attempt(found, ongoing, upgrade, &pick).await {
+        let pick = pick(service, &worker, hash, &tried, &mut ongoing.journal.dns).await?;
+        let failed = match attempt(found, ongoing, &pick).await {
             Ok((head, body)) => return Ok((head, body.of(pick))),
             Err(failed) => failed,
         };
         tried.push(pick.endpoint().id);
         let again = tried.len() <= service.retries.count as usize
-            && may_repeat(&failed, ongoing, upgrade)
+            && may_repeat(&failed, ongoing)
             // What was not sent costs the upstream nothing, so it needs no budget.
             && (failed.sent == Sent::Nothing || service.upstream.may_retry(worker.id));
         if !again {
@@ -43,6 +43,7 @@ pub(super) async fn send(found: &Found, ongoing: &mut Ongoing, upgrade: Option<&
 /// Who gets the request. While names are being resolved for the first time, that is waited for.
 async fn pick(
     service: &Service,
+    worker: &Worker,
     hash: Option<u64>,
     tried: &[u32],
     waited: &mut Option<Duration>,
@@ -54,7 +55,7 @@ async fn pick(
             let begun = Instant::now();
             // Its outcome is asked for either way.
             drop(timeout(service.timeouts.connect, balancer.settled()).await);
-            *waited = Some(begun.elapsed());
+            *waited = Some(worker.look_at_the_clock().saturating_duration_since(begun));
             match balancer.pick(hash, tried) {
                 Ok(pick) => return Ok(pick),
                 Err(nothing) => nothing,
@@ -72,13 +73,13 @@ async fn pick(
 
 /// Kong's rules: after errors, timeouts and resets, never after an answer; what is not idempotent only if nothing of it
 /// was sent (RFC 9110, section 9.2.2).
-fn may_repeat(failed: &Failed, ongoing: &Ongoing, upgrade: Option<&Upgrade>) -> bool {
+fn may_repeat(failed: &Failed, ongoing: &Ongoing) -> bool {
     if !failed.failure.cause.is_upstreams() {
         return false;
     }
     match failed.sent {
         Sent::Nothing => is_replayable(ongoing),
-        Sent::Something => upgrade.is_none() && is_repeatable(ongoing),
+        Sent::Something => ongoing.upgrade.is_none() && is_repeatable(ongoing),
     }
 }
 

@@ -27,6 +27,9 @@ use crate::snapshot::Snapshot;
 /// The live generation, where all workers look for it.
 pub type Live = Arc<ArcSwap<Snapshot>>;
 
+/// A time that was looked at, for those who come after: looking is cheap, and seven looks per request are not.
+pub(super) type Now = Rc<Cell<Instant>>;
+
 /// What every task of a worker can reach.
 pub(super) struct Worker {
     pub(super) id: usize,
@@ -39,8 +42,8 @@ pub(super) struct Worker {
     pub(super) cut: Signal,
     /// The gateway stops.
     pub(super) draining: Signal,
-    /// When something last happened here, as far as that was looked at.
-    pub(super) now: Cell<Instant>,
+    /// When something last happened here, as far as that was looked at. The pool goes by it, too.
+    pub(super) now: Now,
     live: RefCell<Cache<Live, Arc<Snapshot>>>,
 }
 
@@ -145,16 +148,16 @@ async fn run(
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) {
     let limits = live.load().edge.limits;
-    let cut = Signal::default();
+    let (cut, now) = (Signal::default(), Now::new(Cell::new(Instant::now())));
     let worker = Rc::new(Worker {
         id,
-        pool: Rc::new(Pool::new(cut.clone())),
+        pool: Rc::new(Pool::new(cut.clone(), Rc::clone(&now))),
         observer,
         permits: Arc::new(Semaphore::new(limits.connections_per_worker)),
         connections: TaskTracker::new(),
         cut,
         draining: Signal::default(),
-        now: Cell::new(Instant::now()),
+        now,
         live: RefCell::new(Cache::new(live)),
     });
     let mut listeners = HashMap::new();

@@ -162,29 +162,58 @@ fn parse_whole(block: &Bytes, asked: Asked) -> Result<Parsed, Fault> {
         let (Some(name), Some(value)) = (name, value) else {
             return Err(Fault::Misread(format!("\"{}\" is no header field", field.name)));
         };
-        about.note(&name);
+        if about.note(&name, &value) == Noted::InFull {
+            continue;
+        }
         headers.append(name, value);
     }
     let framing = framing(&mut headers, status, asked, about)?;
-    let persistent = framing != Framing::UntilClosed && is_persistent(&headers, about);
+    let persistent = framing != Framing::UntilClosed && about.is_persistent();
     Ok((ResponseHead { status, headers }, framing, persistent))
 }
 
-/// What a head has at all of what concerns its framing: looking for it field by field costs more.
+/// What a head says of its framing and its connection, noted as its fields come by: looking for them costs more.
 #[derive(Debug, Clone, Copy, Default)]
 struct About {
     /// HTTP/1.1.
     newest: bool,
     coding: bool,
     length: bool,
-    connection: bool,
+    close: bool,
+    keep_alive: bool,
+}
+
+/// Whether a field has more to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    InFull,
+    InPart,
 }
 
 impl About {
-    fn note(&mut self, name: &HeaderName) {
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Noted {
         self.coding |= *name == TRANSFER_ENCODING;
         self.length |= *name == CONTENT_LENGTH;
-        self.connection |= *name == CONNECTION;
+        if *name != CONNECTION {
+            return Noted::InPart;
+        }
+        let mut noted = Noted::InFull;
+        for option in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if option.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else {
+                // Other fields that are for this hop alone.
+                noted = Noted::InPart;
+            }
+        }
+        noted
+    }
+
+    /// RFC 9112, section 9.3. An answer of both framings may be somebody's smuggling, so nothing is read behind it.
+    fn is_persistent(self) -> bool {
+        !self.close && !(self.coding && self.length) && (self.newest || self.keep_alive)
     }
 }
 
@@ -241,23 +270,6 @@ fn length(headers: &mut HeaderMap) -> Result<Option<u64>, Fault> {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Ok(said)
-}
-
-/// RFC 9112, section 9.3. An answer of both framings may be somebody's smuggling, so nothing is read behind it.
-fn is_persistent(headers: &HeaderMap, about: About) -> bool {
-    if about.coding && about.length {
-        return false;
-    }
-    if !about.connection {
-        return about.newest;
-    }
-    let options = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let mut options = options.map(<[u8]>::trim_ascii);
-    if about.newest {
-        options.all(|option| !option.eq_ignore_ascii_case(b"close"))
-    } else {
-        options.any(|option| option.eq_ignore_ascii_case(b"keep-alive"))
-    }
 }
 
 #[cfg(test)]
