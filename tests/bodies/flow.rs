@@ -25,7 +25,7 @@ const HELD_BACK: usize = 40 << 20;
 /// A second, and another one for a busy machine.
 const SOON: Duration = Duration::from_secs(2);
 
-const VERSIONS: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
+pub(super) const VERSIONS: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
 
 /// [`WHOLE`] bytes; `made` is how many were asked for so far.
 fn source(made: &Arc<AtomicUsize>) -> Body {

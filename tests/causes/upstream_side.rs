@@ -93,6 +93,7 @@ fn heads() -> Vec<Row> {
     let large = format!("HTTP/1.1 200 OK\r\nx-large: {}\r\n\r\n", "x".repeat(40_000));
     let answers = |name, answer: &'static str| script(name, &[Head, Step::write(answer)], 502, NO_HTTP, RESPONSE, &[]);
     let half = || Step::write("HTTP/1.1 200 OK\r\nx-half: ");
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(100);
     vec![
         script("closed-after-head", &[Head], 502, CLOSED, RESPONSE, &["fresh"]),
         script("reset-after-head", &[Head, Reset], 502, CLOSED, RESPONSE, &["fresh"]),
@@ -107,6 +108,7 @@ fn heads() -> Vec<Row> {
             RESPONSE,
             &[],
         ),
+        script("endless-interim", &[Head, Step::write(interim), Stall], 502, NO_HTTP, RESPONSE, &["interim"]),
         script("no-head", &[Head, Stall], 504, "upstream_response_timeout", RESPONSE, &["400ms"]),
         script("half-a-head", &[Head, half(), Stall], 504, "upstream_response_timeout", RESPONSE, &["400ms"]),
         script(

@@ -272,6 +272,7 @@ fn hosts() -> Vec<Row> {
         refused("a scheme", "http://a"),
         refused("beyond ASCII", "\u{e9}"),
         host("an address in brackets", "Host: [::1]:80\r\n", Forwarded(got("/row"))),
+        raw("a query alone", "GET http://a?b=c HTTP/1.1\r\nHost: a\r\n\r\n", Forwarded(got("/?b=c"))),
         raw("an absolute target without Host", "GET http://a/row HTTP/1.1\r\n\r\n", Refused(BAD)),
     ]
 }

@@ -34,10 +34,7 @@ pub(super) type Served = Result<Response<ResponseBody>, Infallible>;
 
 /// Take `request` through the gateway. What comes before anybody is waited for is done at once, so that the future has
 /// no room for it.
-pub(super) fn serve(
-    client: &Rc<Client>,
-    mut request: Request<Incoming>,
-) -> impl Future<Output = Served> + use<> {
+pub(super) fn serve(client: &Rc<Client>, mut request: Request<Incoming>) -> impl Future<Output = Served> + use<> {
     let snapshot = client.worker.snapshot();
     let upgrade = tunnel::asked_for(&mut request);
     let (mut ongoing, invalid) = begin(client, request, &snapshot);
@@ -46,11 +43,7 @@ pub(super) fn serve(
 }
 
 /// All phases of an exchange that has begun.
-async fn through(
-    snapshot: Arc<Snapshot>,
-    mut ongoing: Box<Ongoing>,
-    invalid: Option<Failure>,
-) -> Served {
+async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Option<Failure>) -> Served {
     let found = match find_route(&snapshot, &mut ongoing) {
         Ok(found) => found,
         Err(not_found) => {
@@ -86,11 +79,7 @@ async fn through(
 }
 
 /// The exchange as the client began it, and what makes it impossible to serve, if anything does.
-fn begin(
-    client: &Rc<Client>,
-    request: Request<Incoming>,
-    snapshot: &Snapshot,
-) -> (Box<Ongoing>, Option<Failure>) {
+fn begin(client: &Rc<Client>, request: Request<Incoming>, snapshot: &Snapshot) -> (Box<Ongoing>, Option<Failure>) {
     let (mut head, body) = request.into_parts();
     let id = RequestId::random();
     let begun = client.worker.look_at_the_clock();
