@@ -1,17 +1,19 @@
 //! What the steps of a request cost by themselves: finding its route, passing its chain. Run with `cargo bench`; built
 //! plugins are needed, which `cargo xtask plugins` makes.
 
+mod routes;
+
 use std::hint::black_box;
 use std::sync::Arc;
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
 use tidegate::config;
 use tidegate::host::engine::Engine;
 use tidegate::host::exchange::{Exchange, RequestHead, RequestId, Scheme, Scratch};
 use tidegate::host::library::Library;
 use tidegate::observe::metrics::Metrics;
-use tidegate::proxy::route::{Ask, Captures};
+use tidegate::proxy::route::Captures;
 use tidegate::snapshot::{self, Snapshot, Stock};
 use tidegate::transport::Transports;
 use tidegate::upstreams::Upstreams;
@@ -23,7 +25,7 @@ fn snapshot(config: &str) -> Snapshot {
     std::fs::write(&path, format!("{listener}{config}")).expect("a file");
     let (config, faults) = config::load(&path).expect("a document");
     let mut stock = Stock {
-        library: Library::new(Engine::new().expect("an engine"), 1),
+        library: Library::new(Engine::new(1).expect("an engine"), 1),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
         metrics: Arc::new(Metrics::new(1)),
@@ -85,32 +87,5 @@ fn chain(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn route(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("route");
-    for count in [10, 10_000] {
-        let routes: String = (0..count)
-            .map(|number| format!("  {{ name = \"r{number}\", paths = [\"/v1/area{number}/orders\"] }},\n"))
-            .collect();
-        let snapshot =
-            snapshot(&format!("[[services]]\nname = \"s\"\nurl = \"http://127.0.0.1:1\"\nroutes = [\n{routes}]\n"));
-        let path = format!("/v1/area{}/orders/7", count / 2);
-        let headers = HeaderMap::new();
-        let ask = Ask {
-            host: "api.example.com",
-            port: 8000,
-            path: "",
-            method: &Method::GET,
-            headers: &headers,
-            sni: None,
-            tls: false,
-            source: ([127, 0, 0, 1], 4711).into(),
-        };
-        group.bench_with_input(BenchmarkId::from_parameter(count), &path, |bencher, path| {
-            bencher.iter(|| snapshot.router.find(&Ask { path: black_box(path), ..ask }).is_some());
-        });
-    }
-    group.finish();
-}
-
-criterion_group!(benches, chain, route);
+criterion_group!(benches, chain, routes::route);
 criterion_main!(benches);

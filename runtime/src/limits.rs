@@ -275,9 +275,10 @@ pub const ROUTE_HEADER_BYTES: usize = 255;
 pub const ROUTE_REGEX_BYTES: usize = 256 << 10;
 /// What one regex's lazy automaton may cache per worker; beyond, it matches without one, slower.
 pub const ROUTE_REGEX_CACHE_BYTES: usize = 256 << 10;
-/// States of regexes that are looked at for each of them while they become automata: `{8,64}` of something takes a
-/// thousand or two. It bounds memory as well, and what is built: ten thousand regexes take a second at worst.
-pub const ROUTE_REGEX_WORK: usize = 1 << 12;
+/// States of regexes that are looked at for each of them while they become automata: a UUID takes 350 among ten thousand
+/// alike, `{1,63}` of something 1,400. It bounds what the automata take of memory, too. Ten thousand regexes behind one
+/// literal beginning take three seconds at worst.
+pub const ROUTE_REGEX_WORK: usize = 1 << 11;
 /// All regexes of a generation in the form that automata are built from; what is more goes without. They are freed
 /// once the automata are built.
 pub const ROUTE_PROGRAM_BYTES: usize = 64 << 20;

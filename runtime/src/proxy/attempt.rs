@@ -43,11 +43,7 @@ pub(super) enum Sent {
 }
 
 /// Try the endpoint that was picked. What came of it goes into the journal, and back to the balancer.
-pub(super) async fn attempt(
-    found: &Found,
-    ongoing: &mut Ongoing,
-    pick: &Pick,
-) -> Result<Answer, Failed> {
+pub(super) async fn attempt(found: &Found, ongoing: &mut Ongoing, pick: &Pick) -> Result<Answer, Failed> {
     let mut age = None;
     loop {
         let fresh_only = age.is_some();
@@ -190,7 +186,7 @@ async fn exchange(
             let refused = matches!(&unanswered, Unanswered::Http2 { error, .. } if failure::is_refused(error));
             let heard = lease.http1().is_some_and(|connection| connection.has_heard())
                 || lease.seen().is_some_and(|seen| seen.read() != read_before);
-            let (mut failure, sent) = failure::of(unanswered, endpoint, record, &mut lease, ongoing);
+            let (mut failure, sent) = failure::of(&unanswered, endpoint, record, &mut lease, ongoing);
             let reused = record.connection == Some(Connection::Reused);
             let closed = failure.cause == Cause::UpstreamClosedBeforeResponse;
             if refused || reused && closed && !heard && (sent == Sent::Nothing || is_repeatable(ongoing)) {

@@ -74,7 +74,7 @@ impl<'a> Onward<'a> {
         let request = &ongoing.exchange.request;
         Ok(Self {
             method: &request.method,
-            target: target(found, &request.target).map_err(unsendable)?,
+            target: target(found, &request.target).map_err(|problem| unsendable(&problem))?,
             upgrade: ongoing.upgrade.as_ref().map(Upgrade::protocol),
             sent: &request.headers,
             fields: fields(found, ongoing),
@@ -109,12 +109,12 @@ impl<'a> Onward<'a> {
             }
         }
         let host = headers.remove(header::HOST).unwrap_or_else(|| self.service.host.clone());
-        let authority = Authority::try_from(host.as_bytes()).map_err(|error| unsendable(error.to_string()))?;
+        let authority = Authority::try_from(host.as_bytes()).map_err(|error| unsendable(&error))?;
         let scheme = if self.service.transport.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
         let target = self.target.clone().into_owned();
         let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build();
         let mut request = Request::new(body);
-        *request.uri_mut() = uri.map_err(|error| unsendable(error.to_string()))?;
+        *request.uri_mut() = uri.map_err(|error| unsendable(&error))?;
         *request.method_mut() = self.method.clone();
         *request.version_mut() = Version::HTTP_2;
         *request.headers_mut() = headers;
@@ -128,7 +128,7 @@ impl<'a> Onward<'a> {
     }
 }
 
-fn unsendable(problem: String) -> Failure {
+fn unsendable(problem: &dyn std::fmt::Display) -> Failure {
     Failure::new(Cause::RequestInvalid, format!("it cannot be forwarded: {problem}"))
 }
 

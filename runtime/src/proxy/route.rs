@@ -1,5 +1,6 @@
 //! From a request to its route. Each route is ranked once per host and path it has, by Kong's rules ("traditional"),
 //! and filed under that host, in a tree of paths: a lookup costs what the path is long, not what the routes are many.
+//! All hosts' trees share few arrays, since what a lookup among very many waits for is memory.
 //! Who calls: `exchange` with each request, the snapshot to build it, the configuration to find duplicates.
 
 use std::collections::HashMap;
@@ -7,15 +8,19 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, Method};
 
-use self::hosts::{Hosts, HostsDraft, RequestedHost};
-use self::paths::{Paths, PathsDraft};
-use self::place::Place;
-use self::rank::{Identity, rank};
-use self::regexes::Pattern;
-use crate::config::values::{HeaderCriterion, HostPattern, PathPattern, PathRegex, Sni, Source};
+use self::hosts::{Hosts, RequestedHost};
+use self::paths::Paths;
+use self::place::{Place, Places};
+use self::rank::Identity;
+use self::way::{MethodMark, Rest, Way};
+use crate::config::values::{HeaderCriterion, HostPattern, PathPattern, Sni, Source};
+use crate::limits;
 
-pub use self::regexes::Captures;
+pub use self::captures::Captures;
 
+mod automata;
+mod build;
+mod captures;
 mod hosts;
 mod near_miss;
 mod paths;
@@ -23,6 +28,8 @@ mod place;
 mod radix;
 mod rank;
 mod regexes;
+mod table;
+mod way;
 
 /// What a route asks of a request: one of each list that is not empty, but all of the headers.
 #[derive(Debug, Clone, Default)]
@@ -80,39 +87,11 @@ pub struct Match<'r, R> {
 pub struct Router<R> {
     /// As listed.
     routes: Vec<(Criteria, R)>,
-    /// Best first: a way's index is its rank.
-    ways: Vec<Way>,
-    patterns: Vec<Pattern>,
-    hosts: Hosts<Paths>,
+    hosts: Hosts,
+    paths: Paths,
+    places: Places,
     /// Whether any route asks for hosts: if not, nobody has to look at them.
     hosts_matter: bool,
-}
-
-/// One host and one path of a route.
-#[derive(Debug)]
-struct Way {
-    /// Index in `routes`.
-    route: usize,
-    /// The host's.
-    port: Option<u16>,
-    /// What is left to check once host and path are right. It stands here so that most lookups never read `routes`.
-    rest: Rest,
-    path: WayPath,
-}
-
-/// Criteria besides host and path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rest {
-    Nothing,
-    Something,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum WayPath {
-    /// Any path, or one that begins with this many known bytes.
-    Prefix(usize),
-    /// Index in `patterns`.
-    Regex(usize),
 }
 
 /// A router, and what is wrong with its routes.
@@ -137,81 +116,55 @@ impl<R> Router<R> {
     /// Compile `routes`, listed from the oldest to the youngest.
     #[expect(clippy::new_ret_no_self, reason = "a router comes with the faults of its routes")]
     pub fn new(routes: Vec<(Criteria, R)>) -> Built<R> {
-        let mut ranked = Vec::new();
-        for (listed, (criteria, _)) in routes.iter().enumerate() {
-            for host in optional(&criteria.hosts) {
-                for path in optional(&criteria.paths) {
-                    ranked.push((rank(criteria, host, path, listed), host, path, criteria));
-                }
-            }
-        }
-        // Stable: two ways of one route may rank the same.
-        ranked.sort_by_key(|(rank, ..)| *rank);
-
-        let mut patterns = Patterns::default();
-        let mut hosts = HostsDraft::<PathsDraft>::default();
-        let mut ways = Vec::with_capacity(ranked.len());
-        for (rank, host, path, criteria) in &ranked {
-            let paths = hosts.at(host.map(|host| &host.name));
-            let path = match path {
-                None => paths.file_prefix("", ways.len()),
-                Some(PathPattern::Prefix(prefix)) => paths.file_prefix(prefix, ways.len()),
-                Some(PathPattern::Regex(regex)) => paths.file_regex(regex, patterns.index(regex), ways.len()),
-            };
-            let port = host.and_then(|host| host.port);
-            ways.push(Way { route: rank.listed(), port, rest: criteria.rest(), path });
-        }
-        let headers = |way: usize| ranked.get(way).map_or(&[][..], |(.., criteria)| &criteria.headers);
-        let hosts = hosts.finish(|paths| paths.finish(&patterns.compiled, &headers));
+        let (hosts, paths, places) = build::build(&routes);
         let shadowed = shadowed(&routes);
         let hosts_matter = routes.iter().any(|(criteria, _)| !criteria.hosts.is_empty());
-        Built { router: Self { routes, ways, patterns: patterns.compiled, hosts, hosts_matter }, shadowed }
+        Built { router: Self { routes, hosts, paths, places, hosts_matter }, shadowed }
     }
 
-    /// The best match. Allocates nothing unless regexes come into question.
+    /// The best match. Allocates nothing, unless it is by a regex with named groups, or a regex comes into question that
+    /// no automaton could be built of.
     pub fn find(&self, ask: &Ask<'_>) -> Option<Match<'_, R>> {
         let host = if self.hosts_matter { ask.host } else { "" };
-        let host = RequestedHost::new(host, ask.port);
-        let best = self
-            .visit(&host, ask.path, |place, bound| place.find(ask.headers, bound, |way| self.fits(way, &host, ask)));
-        let way = self.ways.get(best)?;
-        let (_, route) = self.routes.get(way.route)?;
-        let (prefix_length, captures) = match way.path {
-            WayPath::Prefix(length) => (length, Captures::default()),
-            WayPath::Regex(pattern) => self.patterns.get(pattern)?.take(ask.path),
-        };
+        let mut buffer = [0; limits::HOST_BYTES];
+        let host = RequestedHost::new(host, ask.port, &mut buffer);
+        let method = MethodMark::new(ask.method);
+        let mut best = None;
+        self.visit(&host, ask.path, |place, taken, bound| {
+            let fits = |way: &Way| way.takes(host.port(), method) && self.takes_rest(way, ask);
+            match self.places.find(place, ask, bound, fits) {
+                None => bound,
+                Some(way) => {
+                    best = Some((way, taken));
+                    way.rank
+                }
+            }
+        });
+        let (way, taken) = best?;
+        let (_, route) = self.routes.get(way.route as usize)?;
+        let (prefix_length, captures) = self.paths.taken(way, ask.path, taken);
         Some(Match { route, prefix_length, captures })
     }
 
-    /// Visit the places that this host and path lead to, until none can hold a way below the bound that `visit` gave
-    /// back last. The bound in the end.
+    /// Visit the places that this host and path lead to, with how many bytes of the path they take if that is known
+    /// already, until none can hold a way below the bound that `visit` gave back last.
     fn visit<'r>(
         &'r self,
-        host: &RequestedHost,
+        host: &RequestedHost<'_>,
         path: &str,
-        mut visit: impl FnMut(&'r Place, usize) -> usize,
-    ) -> usize {
-        let mut bound = usize::MAX;
-        self.hosts.visit(host, |paths| bound = paths.visit(path, &self.patterns, bound, &mut visit));
-        bound
+        mut visit: impl FnMut(&'r Place, Option<usize>, u32) -> u32,
+    ) {
+        let mut bound = u32::MAX;
+        self.hosts.visit(host, |tree| bound = self.paths.visit(tree, path, bound, &mut visit));
     }
 
-    /// Whether a way whose host and path are right takes the rest as well.
-    fn fits(&self, way: usize, host: &RequestedHost, ask: &Ask<'_>) -> bool {
-        let Some(way) = self.ways.get(way) else { return false };
-        way.port.is_none_or(|port| host.port() == Some(port))
-            && (way.rest == Rest::Nothing
-                || self.routes.get(way.route).is_some_and(|(criteria, _)| criteria.takes_rest(ask)))
+    fn takes_rest(&self, way: &Way, ask: &Ask<'_>) -> bool {
+        way.rest() == Rest::Nothing
+            || self.routes.get(way.route as usize).is_some_and(|(criteria, _)| criteria.takes_rest(ask))
     }
 }
 
 impl Criteria {
-    fn rest(&self) -> Rest {
-        let none =
-            self.methods.is_empty() && self.headers.is_empty() && self.snis.is_empty() && self.sources.is_empty();
-        if none { Rest::Nothing } else { Rest::Something }
-    }
-
     fn takes_rest(&self, ask: &Ask<'_>) -> bool {
         self.takes_method(ask) && self.takes_headers(ask) && self.takes_sni(ask) && self.takes_source(ask)
     }
@@ -231,27 +184,6 @@ impl Criteria {
 
     fn takes_source(&self, ask: &Ask<'_>) -> bool {
         self.sources.is_empty() || self.sources.iter().any(|source| source.takes(ask.source))
-    }
-}
-
-/// Each of them, or once none.
-fn optional<T>(list: &[T]) -> impl Iterator<Item = Option<&T>> {
-    list.iter().map(Some).chain(list.is_empty().then_some(None))
-}
-
-/// Each pattern once, whatever the number of routes and hosts that it stands at.
-#[derive(Default)]
-struct Patterns {
-    compiled: Vec<Pattern>,
-    by_text: HashMap<String, usize>,
-}
-
-impl Patterns {
-    fn index(&mut self, regex: &PathRegex) -> usize {
-        *self.by_text.entry(regex.regex().as_str().to_owned()).or_insert_with(|| {
-            self.compiled.push(Pattern::new(regex));
-            self.compiled.len() - 1
-        })
     }
 }
 

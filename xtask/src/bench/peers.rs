@@ -61,6 +61,15 @@ pub(super) fn tidegate(bench: &Bench, name: &str, upstream: u16, log: Log, cores
 
 /// nginx in the same place, with what is usually set for a proxy.
 pub(super) fn nginx(bench: &Bench, name: &str, upstream: u16, log: Log, cores: Cores) -> Result<Peer> {
+    nginx_with(bench, name, upstream, log, cores, "")
+}
+
+/// The same, telling upstream and client all that Tidegate tells them.
+pub(super) fn nginx_alike(bench: &Bench, name: &str, upstream: u16, log: Log, cores: Cores) -> Result<Peer> {
+    nginx_with(bench, name, upstream, log, cores, SAME_FIELDS)
+}
+
+fn nginx_with(bench: &Bench, name: &str, upstream: u16, log: Log, cores: Cores, fields: &str) -> Result<Peer> {
     let (room, port) = (bench.room(name)?, free_port()?);
     let access_log = match log {
         Log::Off => "access_log off;".to_owned(),
@@ -84,6 +93,7 @@ server {{
         proxy_set_header X-Real-IP $remote_addr;
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         proxy_set_header X-Forwarded-Proto $scheme;
+        {fields}
     }}
 }}"
     );
@@ -170,6 +180,19 @@ const LOG_FORMAT: &str = r#"log_format bench escape=json '{"time":"$time_iso8601
     '"client":"$remote_addr","host":"$host","request":"$request","user_agent":"$http_user_agent",'
     '"status":$status,"bytes_out":$body_bytes_sent,"upstream":"$upstream_addr",'
     '"duration":$request_time,"upstream_duration":"$upstream_response_time"}';"#;
+
+/// What Tidegate tells besides: who was asked for what, a request's id, and how long it took.
+const SAME_FIELDS: &str = r#"
+        proxy_set_header X-Forwarded-Host $http_host;
+        proxy_set_header X-Forwarded-Port $server_port;
+        proxy_set_header X-Forwarded-Path $uri;
+        proxy_set_header X-Gateway-Request-Id $request_id;
+        proxy_set_header Via "1.1 nginx-0a1b2c3d";
+        add_header X-Gateway-Request-Id $request_id;
+        add_header X-Gateway-Upstream-Latency $upstream_response_time;
+        add_header X-Gateway-Proxy-Latency $request_time;
+        add_header Via "1.1 nginx";
+"#;
 
 const WORKER_DEADLINE: Duration = Duration::from_secs(5);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);

@@ -72,12 +72,18 @@ struct Set {
 enum Kind {
     Tidegate,
     Nginx,
+    /// With all the fields that Tidegate adds.
+    NginxAlike,
 }
 
 const SETS: [Set; 2] = [
     Set {
         name: "without access log",
-        entries: &[("tidegate", Kind::Tidegate, Log::Off), ("nginx", Kind::Nginx, Log::Off)],
+        entries: &[
+            ("tidegate", Kind::Tidegate, Log::Off),
+            ("nginx", Kind::Nginx, Log::Off),
+            ("nginx-same-fields", Kind::NginxAlike, Log::Off),
+        ],
     },
     Set {
         name: "with access log, to a file",
@@ -85,6 +91,7 @@ const SETS: [Set; 2] = [
             ("tidegate", Kind::Tidegate, Log::File),
             ("nginx", Kind::Nginx, Log::File),
             ("nginx-buffered", Kind::Nginx, Log::Buffered),
+            ("nginx-same-fields-buffered", Kind::NginxAlike, Log::Buffered),
         ],
     },
 ];
@@ -96,6 +103,7 @@ fn measure(bench: &Bench, set: &Set, upstream: &Peer, core: u32, counters: perf:
         let start = match kind {
             Kind::Tidegate => peers::tidegate,
             Kind::Nginx => peers::nginx,
+            Kind::NginxAlike => peers::nginx_alike,
         };
         let peer = start(bench, name, upstream.port, *log, Cores::One(core))?;
         peer.check()?;

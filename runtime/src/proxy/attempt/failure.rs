@@ -15,7 +15,7 @@ use crate::tls::fault::{HandshakeFault, OurCertificate, classify, looks_like_tls
 
 /// What `unanswered` was, and what the target got of the request.
 pub(super) fn of(
-    unanswered: Unanswered,
+    unanswered: &Unanswered,
     endpoint: &Endpoint,
     record: &Attempt,
     lease: &mut Lease,
@@ -27,7 +27,7 @@ pub(super) fn of(
         _ => "a fresh connection",
     };
     let who = format!("{place}, {connection}");
-    let sent = match &unanswered {
+    let sent = match unanswered {
         Unanswered::Http1(_) => lease.http1().is_some_and(|connection| connection.has_sent()),
         Unanswered::Http2 { error, kept } => !kept && !is_refused(error),
     };
@@ -36,7 +36,7 @@ pub(super) fn of(
     if let Some(broken) = ongoing.journal.upload.as_ref().and_then(|upload| upload.broken()) {
         return (broken, sent);
     }
-    let failure = match &unanswered {
+    let failure = match unanswered {
         Unanswered::Http1(fault) => of_http1(fault, endpoint, &who, lease, ongoing),
         Unanswered::Http2 { error, .. } => of_http2(error, endpoint, &who, lease, ongoing),
     };

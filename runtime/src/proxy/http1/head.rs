@@ -213,7 +213,8 @@ impl About {
 
     /// RFC 9112, section 9.3. An answer of both framings may be somebody's smuggling, so nothing is read behind it.
     fn is_persistent(self) -> bool {
-        !self.close && !(self.coding && self.length) && (self.newest || self.keep_alive)
+        let both = self.coding && self.length;
+        !(self.close || both) && (self.newest || self.keep_alive)
     }
 }
 

@@ -161,7 +161,7 @@ impl Sending {
             match frame.transpose()? {
                 Some(frame) => match frame.into_data() {
                     Ok(bytes) => self.take(bytes)?,
-                    Err(frame) => self.end(frame.into_trailers().ok())?,
+                    Err(frame) => self.end(frame.into_trailers().ok().as_ref())?,
                 },
                 None => self.end(None)?,
             }
@@ -192,13 +192,13 @@ impl Sending {
         Ok(())
     }
 
-    fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), BodyError> {
+    fn end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), BodyError> {
         match self.framing {
             Framing::Length(1..) => return Err(BodyError::Misframed),
             Framing::Length(0) | Framing::Over => {}
             Framing::Chunked => {
                 self.out.extend_from_slice(b"0\r\n");
-                for (name, value) in trailers.iter().flat_map(HeaderMap::iter) {
+                for (name, value) in trailers.into_iter().flatten() {
                     head::write_field(&mut self.out, name, value.as_bytes());
                 }
                 self.out.extend_from_slice(b"\r\n");

@@ -1,104 +1,122 @@
-//! What is filed under hosts: exact ones by hash, wildcards in two trees, one of which reads from the end.
+//! Which trees of paths a host leads to: exact hosts and what is left of wildcards are all in one table, and the dots
+//! in a wildcard tell which part of a host to look for there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::radix::Radix;
+use super::radix::index;
+use super::table::{Filed, Table};
 use crate::config::values::HostName;
 use crate::limits;
 
-/// A `T` for each host pattern.
+/// A tree of paths for each host pattern, by its number. Tree 0 is for any host.
 #[derive(Debug)]
-pub(super) struct Hosts<T> {
-    exact: HashMap<Box<[u8]>, T>,
-    /// By what is behind the star, backwards: `moc.elpmaxe.`
-    suffixes: Radix<T>,
-    /// By what is before the star.
-    prefixes: Radix<T>,
-    any: T,
+pub(super) struct Hosts {
+    table: Table,
+    /// The numbers of dots that there are behind stars, the most first. They are usually one or two, so that a host
+    /// with a hundred dots is no more work than another.
+    ends: Box<[u32]>,
+    /// Those before stars.
+    starts: Box<[u32]>,
+    any: bool,
 }
 
-impl<T> Hosts<T> {
-    /// Visit what is filed under the patterns that take `host`, the narrower ones first.
-    pub(super) fn visit<'h>(&'h self, host: &RequestedHost, mut visit: impl FnMut(&'h T)) {
+/// Scopes in the table.
+const EXACT: u32 = 0;
+const END: u32 = 1;
+const START: u32 = 2;
+
+impl Hosts {
+    /// Visit the trees that are filed under the patterns that take `host`, the narrower ones first.
+    pub(super) fn visit(&self, host: &RequestedHost<'_>, mut visit: impl FnMut(u32)) {
         let name = host.name();
-        if let Some(found) = self.exact.get(name) {
-            visit(found);
+        let mut look = |scope, text: &[u8]| self.table.find(scope, text).into_iter().for_each(&mut visit);
+        if !name.is_empty() {
+            look(EXACT, name);
+            self.ends.iter().filter_map(|dots| end(name, *dots)).for_each(|end| look(END, end));
+            self.starts.iter().filter_map(|dots| start(name, *dots)).for_each(|start| look(START, start));
         }
-        // A star stands for something: the wildcards see one byte less, at its end.
-        if let (false, Some((_, tail))) = (self.suffixes.is_empty(), name.split_first()) {
-            let mut buffer = [0; limits::HOST_BYTES];
-            buffer.iter_mut().zip(tail.iter().rev()).for_each(|(to, from)| *to = *from);
-            self.suffixes.walk(buffer.get(..tail.len()).unwrap_or_default(), &mut visit);
+        if self.any {
+            visit(0);
         }
-        if let (false, Some((_, head))) = (self.prefixes.is_empty(), name.split_last()) {
-            self.prefixes.walk(head, &mut visit);
-        }
-        visit(&self.any);
     }
+}
+
+/// How many dots are in a name.
+pub(super) fn dots(text: &[u8]) -> u32 {
+    index(text.iter().filter(|byte| **byte == b'.').count())
+}
+
+/// The end of a name that begins with a dot and has so many of them, unless that is all of it.
+pub(super) fn end(name: &[u8], dots: u32) -> Option<&[u8]> {
+    let dots = name.iter().enumerate().rev().filter(|(_, byte)| **byte == b'.').nth((dots as usize).checked_sub(1)?);
+    dots.filter(|(at, _)| *at > 0).and_then(|(at, _)| name.get(at..))
+}
+
+/// The beginning of a name that ends with a dot and has so many of them, unless that is all of it.
+pub(super) fn start(name: &[u8], dots: u32) -> Option<&[u8]> {
+    let dots = name.iter().enumerate().filter(|(_, byte)| **byte == b'.').nth((dots as usize).checked_sub(1)?);
+    dots.filter(|(at, _)| at + 1 < name.len()).and_then(|(at, _)| name.get(..=at))
 }
 
 /// Hosts while they are filled.
 #[derive(Default)]
 pub(super) struct HostsDraft<D> {
-    exact: HashMap<Box<[u8]>, D>,
-    suffixes: BTreeMap<Vec<u8>, D>,
-    prefixes: BTreeMap<Vec<u8>, D>,
-    any: D,
+    named: BTreeMap<Filed, D>,
+    any: Option<D>,
 }
 
 impl<D: Default> HostsDraft<D> {
     /// What is filed under `name`; `None` takes every host.
     pub(super) fn at(&mut self, name: Option<&HostName>) -> &mut D {
-        match name {
-            None => &mut self.any,
-            Some(HostName::Exact(name)) => self.exact.entry(name.as_bytes().into()).or_default(),
-            Some(HostName::Suffix(end)) => self.suffixes.entry(end.bytes().rev().collect()).or_default(),
-            Some(HostName::Prefix(start)) => self.prefixes.entry(start.clone().into_bytes()).or_default(),
-        }
+        let (scope, text) = match name {
+            None => return self.any.get_or_insert_default(),
+            Some(HostName::Exact(name)) => (EXACT, name),
+            Some(HostName::Suffix(end)) => (END, end),
+            Some(HostName::Prefix(start)) => (START, start),
+        };
+        self.named.entry((scope, text.as_bytes().into())).or_default()
     }
 
-    pub(super) fn finish<T>(self, finish: impl Fn(D) -> T) -> Hosts<T> {
-        let tree = |filed: BTreeMap<_, D>| Radix::new(filed.into_iter().map(|(key, at)| (key, finish(at))).collect());
-        Hosts {
-            exact: self.exact.into_iter().map(|(name, at)| (name, finish(at))).collect(),
-            suffixes: tree(self.suffixes),
-            prefixes: tree(self.prefixes),
-            any: finish(self.any),
-        }
+    /// And what was filed, by the numbers of the trees.
+    pub(super) fn finish(self) -> (Hosts, Vec<D>) {
+        let dots = |wanted: u32| -> Box<[u32]> {
+            let texts = self.named.keys().filter(|(scope, _)| *scope == wanted);
+            let numbers: BTreeSet<u32> = texts.map(|(_, text)| dots(text)).collect();
+            numbers.into_iter().rev().collect()
+        };
+        let (ends, starts) = (dots(END), dots(START));
+        let hosts = Hosts { table: Table::new(self.named.keys().zip(1..)), ends, starts, any: self.any.is_some() };
+        (hosts, [self.any.unwrap_or_default()].into_iter().chain(self.named.into_values()).collect())
     }
 }
 
 /// The host that a request asks for, in lower case and apart from its port.
-pub(super) struct RequestedHost {
-    name: [u8; limits::HOST_BYTES],
-    /// 0 if the name was too long to be anybody's.
-    length: usize,
+pub(super) struct RequestedHost<'h> {
+    /// Empty if it was too long to be anybody's.
+    name: &'h [u8],
     port: Option<u16>,
 }
 
-impl RequestedHost {
+/// Where a host's name is put into lower case.
+pub(super) type HostBuffer = [u8; limits::HOST_BYTES];
+
+impl<'h> RequestedHost<'h> {
     /// `host` as the Host header has it; without a port there, the listener's.
-    pub(super) fn new(host: &str, listener: u16) -> Self {
+    pub(super) fn new(host: &'h str, listener: u16, buffer: &'h mut HostBuffer) -> Self {
         let (text, port) = match host.rsplit_once(':') {
             // A port that is left empty is the default (RFC 3986, section 3.2.3).
             Some((text, "")) => (text, Some(listener)),
             Some((text, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (text, port.parse().ok()),
             _ => (host, Some(listener)),
         };
-        let mut requested = Self { name: [0; limits::HOST_BYTES], length: 0, port };
-        if text.is_empty() {
-            return requested;
-        }
-        if let Some(name) = requested.name.get_mut(..text.len()) {
-            name.copy_from_slice(text.as_bytes());
-            name.make_ascii_lowercase();
-            requested.length = text.len();
-        }
-        requested
+        let Some(name) = buffer.get_mut(..text.len()) else { return Self { name: &[], port } };
+        name.copy_from_slice(text.as_bytes());
+        name.make_ascii_lowercase();
+        Self { name, port }
     }
 
     pub(super) fn name(&self) -> &[u8] {
-        self.name.get(..self.length).unwrap_or_default()
+        self.name
     }
 
     /// `None`: one that no port can be.

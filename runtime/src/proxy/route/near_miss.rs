@@ -29,11 +29,12 @@ impl<R> Router<R> {
     /// path, but not DELETE (it takes GET, POST)". `None` if none came near. Looks at a bounded number of routes,
     /// first at those that take the host and the path.
     pub fn near_miss<'r>(&'r self, ask: &Ask<'_>, name: impl Fn(&'r R) -> &'r str) -> Option<String> {
-        let host = RequestedHost::new(ask.host, ask.port);
+        let mut buffer = [0; limits::HOST_BYTES];
+        let host = RequestedHost::new(ask.host, ask.port, &mut buffer);
         let mut near = Vec::new();
-        self.visit(&host, ask.path, |place, bound| {
+        self.visit(&host, ask.path, |place, _, bound| {
             let room = limits::NEAR_MISS_ROUTES.saturating_sub(near.len());
-            near.extend(place.ways().filter_map(|way| self.ways.get(way)).map(|way| way.route).take(room));
+            near.extend(self.places.ways(place).map(|way| way.route as usize).take(room));
             if room == 0 { 0 } else { bound }
         });
         if near.is_empty() {
@@ -75,7 +76,7 @@ fn taken(verdicts: &Verdicts) -> Option<String> {
 }
 
 impl Criteria {
-    fn judge(&self, host: &RequestedHost, ask: &Ask<'_>) -> Verdicts {
+    fn judge(&self, host: &RequestedHost<'_>, ask: &Ask<'_>) -> Verdicts {
         let verdict = |unstated: bool, takes: bool| match (unstated, takes) {
             (true, _) => Verdict::Unstated,
             (false, true) => Verdict::Taken,

@@ -1,108 +1,153 @@
 //! The ways that end at one host and one path: what is left to tell them apart are methods, headers, server names and
-//! sources, which are checked one way after the other, best first.
+//! sources. Ten thousand of them that differ by the value of a header are found by that value; server names and
+//! networks likewise. What a way is found by needs no check any more, so that its route's criteria are rarely read.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
-use http::header::{HeaderMap, HeaderName};
+use http::header::HeaderName;
 
-use crate::config::values::{HeaderCriterion, HeaderValues};
-use crate::limits;
+use self::key::Key;
+use super::Ask;
+use super::table::Table;
+use super::way::Way;
 
-/// A place's ways, each once per value of its key. Ten thousand ways that differ by the value of a header only are
-/// found by that value. Those that differ by SNI or source only are scanned: the host says what SNI says, and nobody
-/// routes ten thousand networks.
+pub(super) use self::draft::PlacesDraft;
+
+mod draft;
+mod key;
+
+/// The places of all hosts and paths.
 #[derive(Debug)]
-pub(super) struct Place {
-    /// The best of all. It stands here so that the usual place, of one way, is read in one go.
-    best: usize,
-    /// Unless `best` is the only way: those that no header's value singles out, best first.
-    open: Vec<usize>,
-    /// The others, by their first header criterion that lists values.
-    #[expect(clippy::box_collection, reason = "hardly any place has one: 8 bytes instead of 48")]
-    keyed: Option<Box<HashMap<HeaderName, ByValue>>>,
+pub(super) struct Places {
+    /// Lists of ways, each best first.
+    ways: Box<[Way]>,
+    keyed: Box<[Keyed]>,
+    keys: Box<[Key]>,
+    /// Each name once, so that there are few to keep in the cache.
+    header_names: Box<[HeaderName]>,
+    /// From a keyed place and a header's name to a key.
+    by_header: Table,
+    /// From a key and a text to the first way of a list.
+    by_text: Table,
 }
 
-/// Ways by a header's value, in lower case; best first.
-type ByValue = HashMap<Box<[u8]>, Vec<usize>>;
+/// One of them, in the form in which it is filed: the usual place, of a single way, is read in one go.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    Single(Way),
+    /// More ways that no key singles out.
+    List {
+        best: u32,
+        first: u32,
+    },
+    /// Ways some of which are found by keys.
+    Keyed {
+        best: u32,
+        place: u32,
+    },
+}
+
+const NONE: u32 = u32::MAX;
+
+/// A place some of whose ways are found by their keys.
+#[derive(Debug)]
+struct Keyed {
+    /// The first of those that no key singles out, if there are any; else `NONE`.
+    open: u32,
+    /// The first of those that server names single out: requests without TLS may go to any of them.
+    unnamed: u32,
+    /// Those by headers come first.
+    keys: Range<u32>,
+    header_keys: u32,
+    /// All of its lists.
+    ways: Range<u32>,
+}
 
 impl Place {
-    /// `ways`, best first, with the header criteria of each.
-    pub(super) fn new<'c>(ways: impl IntoIterator<Item = (usize, &'c [HeaderCriterion])>) -> Self {
-        let mut place = Self { best: usize::MAX, open: Vec::new(), keyed: None };
-        for (way, headers) in ways {
-            place.best = place.best.min(way);
-            match headers.iter().find_map(listed) {
-                None => place.open.push(way),
-                Some((name, values)) => {
-                    let by_value = place.keyed.get_or_insert_default().entry(name.clone()).or_default();
-                    for value in values {
-                        let ways = by_value.entry(value.as_bytes().into()).or_default();
-                        if ways.last() != Some(&way) {
-                            ways.push(way);
-                        }
-                    }
+    /// The best rank of its ways, whether or not they fit.
+    pub(super) fn best(&self) -> u32 {
+        match self {
+            Self::Single(way) => way.rank,
+            Self::List { best, .. } | Self::Keyed { best, .. } => *best,
+        }
+    }
+}
+
+impl Places {
+    /// The best way of a place with a rank below `bound` that fits.
+    pub(super) fn find<'r>(
+        &'r self,
+        place: &'r Place,
+        ask: &Ask<'_>,
+        mut bound: u32,
+        fits: impl Fn(&Way) -> bool,
+    ) -> Option<&'r Way> {
+        let mut found = None;
+        let mut look = |first: u32| {
+            for way in self.ways.get(first as usize..).unwrap_or_default() {
+                if way.rank >= bound {
+                    return;
+                }
+                if fits(way) {
+                    (bound, found) = (way.rank, Some(way));
+                    return;
+                }
+                if way.is_last() {
+                    return;
                 }
             }
-        }
-        if place.open.len() == 1 && place.keyed.is_none() {
-            place.open = Vec::new();
-        }
-        place.open.shrink_to_fit();
-        place
-    }
-
-    /// The best way, whether or not it fits; `usize::MAX` if there is none.
-    pub(super) fn best(&self) -> usize {
-        self.best
-    }
-
-    /// The best way that fits, or `bound` if that is better.
-    pub(super) fn find(&self, headers: &HeaderMap, mut bound: usize, fits: impl Fn(usize) -> bool) -> usize {
-        let mut look = |ways: &[usize]| {
-            let fitting = ways.iter().take_while(|way| **way < bound).find(|way| fits(**way));
-            bound = fitting.copied().unwrap_or(bound);
         };
-        look(self.open());
-        if let Some(keyed) = &self.keyed {
-            // Whichever are fewer lead to the others.
-            if keyed.len() <= headers.keys_len() {
-                keyed.iter().for_each(|(name, by_value)| look_up(headers, name, by_value, &mut look));
-            } else {
-                for name in headers.keys() {
-                    keyed.get(name).into_iter().for_each(|by_value| look_up(headers, name, by_value, &mut look));
-                }
+        match place {
+            Place::Single(way) => return Some(way).filter(|way| way.rank < bound && fits(way)),
+            Place::List { first, .. } => look(*first),
+            Place::Keyed { place, .. } => self.look_up(*place, ask, &mut look),
+        }
+        found
+    }
+
+    /// All ways of a place; some of them more than once.
+    pub(super) fn ways<'r>(&'r self, place: &'r Place) -> impl Iterator<Item = &'r Way> {
+        let from = |first: u32| self.ways.get(first as usize..).unwrap_or_default();
+        let ways = match place {
+            Place::Single(way) => std::slice::from_ref(way),
+            Place::List { first, .. } => {
+                let ways = from(*first);
+                let last = ways.iter().position(Way::is_last);
+                last.and_then(|last| ways.get(..=last)).unwrap_or_default()
+            }
+            Place::Keyed { place, .. } => {
+                let ways = self.keyed.get(*place as usize).map(|keyed| &keyed.ways);
+                ways.and_then(|ways| from(ways.start).get(..ways.len())).unwrap_or_default()
+            }
+        };
+        ways.iter()
+    }
+
+    /// Look at each list of a keyed place in which there may be ways for this request.
+    fn look_up(&self, place: u32, ask: &Ask<'_>, look: &mut impl FnMut(u32)) {
+        let Some(keyed) = self.keyed.get(place as usize) else { return };
+        look(keyed.open);
+        let by_other_keys = keyed.keys.start + keyed.header_keys;
+        // Whichever are fewer lead to the others.
+        if keyed.header_keys as usize <= ask.headers.keys_len() {
+            (keyed.keys.start..by_other_keys).for_each(|key| self.look_up_key(key, ask, look));
+        } else {
+            let names = ask.headers.keys().map(|name| name.as_str().as_bytes());
+            for key in names.filter_map(|name| self.by_header.find(place, name)) {
+                self.look_up_key(key, ask, look);
             }
         }
-        bound
-    }
-
-    fn open(&self) -> &[usize] {
-        match &self.keyed {
-            None if self.open.is_empty() && self.best != usize::MAX => std::slice::from_ref(&self.best),
-            _ => &self.open,
+        if !ask.tls {
+            look(keyed.unnamed);
         }
+        (by_other_keys..keyed.keys.end).for_each(|key| self.look_up_key(key, ask, look));
     }
 
-    /// All ways.
-    pub(super) fn ways(&self) -> impl Iterator<Item = usize> {
-        let keyed = self.keyed.iter().flat_map(|keyed| keyed.values()).flat_map(HashMap::values).flatten();
-        self.open().iter().chain(keyed).copied()
-    }
-}
-
-fn listed(criterion: &HeaderCriterion) -> Option<(&HeaderName, &[String])> {
-    match &criterion.values {
-        HeaderValues::AnyOf(values) => Some((&criterion.name, values)),
-        HeaderValues::Matching(_) => None,
-    }
-}
-
-fn look_up(headers: &HeaderMap, name: &HeaderName, by_value: &ByValue, look: &mut impl FnMut(&[usize])) {
-    for value in headers.get_all(name) {
-        let mut buffer = [0; limits::ROUTE_HEADER_BYTES];
-        let Some(lower) = buffer.get_mut(..value.len()) else { continue };
-        lower.copy_from_slice(value.as_bytes());
-        lower.make_ascii_lowercase();
-        by_value.get(&*lower).into_iter().for_each(|ways| look(ways));
+    fn look_up_key(&self, key: u32, ask: &Ask<'_>, look: &mut impl FnMut(u32)) {
+        if let Some(known) = self.keys.get(key as usize) {
+            known.texts(ask, &self.header_names, |text| {
+                self.by_text.find(key, text).into_iter().for_each(&mut *look);
+            });
+        }
     }
 }

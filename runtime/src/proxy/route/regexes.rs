@@ -1,126 +1,168 @@
 //! Regexes of paths. Each is filed in the tree under the literal text that it begins with, so that only few are ever
-//! tried; where many begin alike, they are tried all at once. Captures are taken for the winner alone.
+//! tried; where several begin alike, an automaton tells which of them come into question.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexSet};
 
+use super::automata::{Automata, Start};
+use super::captures::{Captures, Groups};
 use super::place::Place;
-use crate::config::values::PathRegex;
-use crate::limits;
 
-/// From this many on, one pass over the path for all beats one for each.
-const SET_FROM: usize = 4;
+pub(super) use self::draft::RegexesDraft;
 
-/// What the named groups of a route's regex found in a path.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Captures(Vec<(Arc<str>, String)>);
+mod draft;
 
-impl Captures {
-    /// What the group `name` found; `None` if there is no such group, or it took no part in the match.
-    pub fn named(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(group, _)| *group == name).map(|(_, text)| text)
-    }
-
-    /// Names and what was found, in the pattern's order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, text)| (&**name, &**text))
-    }
+/// All regexes of a router.
+#[derive(Debug)]
+pub(super) struct Regexes {
+    patterns: Box<[Pattern]>,
+    groups: Box<[Group]>,
+    /// Those of a group side by side, those with the best ways first.
+    members: Box<[Member]>,
+    automata: Automata,
 }
 
 /// One regex, once per router however many routes and hosts it stands at.
 #[derive(Debug)]
-pub(super) struct Pattern {
+struct Pattern {
     regex: Regex,
-    /// Named groups and their numbers.
-    names: Box<[(usize, Arc<str>)]>,
+    groups: Option<Arc<Groups>>,
 }
 
-impl Pattern {
-    pub(super) fn new(written: &PathRegex) -> Self {
-        let regex = written.regex().clone();
-        let names = regex.capture_names().enumerate().filter_map(|(nth, name)| Some((nth, Arc::from(name?))));
-        Self { names: names.collect(), regex }
-    }
-
-    /// How many bytes of `path` the match takes, and its captures.
-    pub(super) fn take(&self, path: &str) -> (usize, Captures) {
-        if self.names.is_empty() {
-            return (self.regex.find(path.as_bytes()).map_or(0, |found| found.end()), Captures::default());
-        }
-        let Some(groups) = self.regex.captures(path.as_bytes()) else { return (0, Captures::default()) };
-        let captures = self.names.iter().filter_map(|(nth, name)| {
-            let text = String::from_utf8_lossy(groups.get(*nth)?.as_bytes()).into_owned();
-            Some((Arc::clone(name), text))
-        });
-        (groups.get(0).map_or(0, |whole| whole.end()), Captures(captures.collect()))
-    }
-}
-
-/// Regexes that begin alike.
+/// One regex at one host; two to a cache line.
 #[derive(Debug)]
-pub(super) struct Regexes {
-    /// Tells in one pass which of `members` match; `None`: they are few.
-    set: Option<RegexSet>,
-    /// Those with the best ways first.
-    members: Vec<Member>,
-}
-
-#[derive(Debug)]
-pub(super) struct Member {
+#[repr(align(32))]
+struct Member {
+    place: Place,
     /// Index of a `Pattern`.
-    pub(super) pattern: usize,
-    pub(super) place: Place,
+    pattern: u32,
+    /// The automaton that tells where its match ends, and whether there is one, in the path behind the literal; `None`:
+    /// ask the regex itself.
+    exact: Option<Start>,
+}
+
+/// Regexes of one host that begin alike.
+#[derive(Debug)]
+struct Group {
+    /// Ways that take whatever begins like that.
+    place: Option<Place>,
+    members: Range<u32>,
+    choice: Choice,
+}
+
+/// How it is found out which members may match.
+#[derive(Debug)]
+enum Choice {
+    /// They are few: try each.
+    Each,
+    /// It reports members by their place in the group.
+    Automaton(Start),
+    /// They are too much for an automaton that is built beforehand; these are built, and forgotten, as paths come.
+    Sets(Box<[Set]>),
+}
+
+/// Some members of a group, which are tried all at once.
+#[derive(Debug)]
+struct Set {
+    /// The first of them.
+    first: u32,
+    /// `None`: it is one that is too large for a set.
+    regexes: Option<RegexSet>,
+}
+
+/// A path, and what is left of it behind the literal that was found at its beginning.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'p> {
+    pub(super) path: &'p str,
+    pub(super) behind: &'p [u8],
 }
 
 impl Regexes {
-    /// Nearly always one, of all `members`; more if they are too large together.
-    pub(super) fn new(mut members: Vec<Member>, patterns: &[Pattern]) -> Vec<Self> {
-        members.sort_by_key(|member| member.place.best());
-        if members.len() < SET_FROM {
-            return if members.is_empty() { Vec::new() } else { vec![Self { set: None, members }] };
+    /// Visit the places of a group, with how many bytes of the path they take if that is known already, as long as
+    /// there may be something better than `bound` in them, which each visit may lower. The bound in the end.
+    pub(super) fn visit_group<'r>(
+        &'r self,
+        group: u32,
+        asked: Asked<'_>,
+        mut bound: u32,
+        visit: &mut impl FnMut(&'r Place, Option<usize>, u32) -> u32,
+    ) -> u32 {
+        let Some(group) = self.groups.get(group as usize) else { return bound };
+        if let Some(place) = group.place.as_ref().filter(|place| place.best() < bound) {
+            bound = visit(place, None, bound);
         }
-        let texts = members.iter().filter_map(|member| patterns.get(member.pattern)).map(|known| known.regex.as_str());
-        let set = RegexSetBuilder::new(texts)
-            .unicode(false)
-            .size_limit(limits::ROUTE_REGEX_SET_BYTES)
-            .dfa_size_limit(limits::ROUTE_REGEX_SET_CACHE_BYTES)
-            .build();
-        match set {
-            Ok(set) => vec![Self { set: Some(set), members }],
-            Err(_) => {
-                let worse = members.split_off(members.len() / 2);
-                let mut halves = Self::new(members, patterns);
-                halves.extend(Self::new(worse, patterns));
-                halves
+        let members = self.members.get(group.members.start as usize..group.members.end as usize).unwrap_or_default();
+        // The first has the best rank of all.
+        if members.first().is_none_or(|member| member.place.best() >= bound) {
+            return bound;
+        }
+        let mut try_member = |member: &'r Member| bound = self.try_member(member, asked, bound, visit);
+        match &group.choice {
+            Choice::Each => members.iter().for_each(try_member),
+            Choice::Automaton(start) => self.automata.walk(*start, asked.behind, |nth, _| {
+                members.get(nth as usize).into_iter().for_each(&mut try_member);
+            }),
+            Choice::Sets(sets) => {
+                for set in sets {
+                    let members = members.get(set.first as usize..).unwrap_or_default();
+                    match &set.regexes {
+                        Some(regexes) => {
+                            let matching = regexes.matches(asked.path.as_bytes());
+                            matching.iter().filter_map(|nth| members.get(nth)).for_each(&mut try_member);
+                        }
+                        None => members.first().into_iter().for_each(&mut try_member),
+                    }
+                }
+            }
+        }
+        bound
+    }
+
+    /// The same for a regex that nothing else begins like.
+    pub(super) fn visit_member<'r>(
+        &'r self,
+        member: u32,
+        asked: Asked<'_>,
+        bound: u32,
+        visit: &mut impl FnMut(&'r Place, Option<usize>, u32) -> u32,
+    ) -> u32 {
+        self.members.get(member as usize).map_or(bound, |member| self.try_member(member, asked, bound, visit))
+    }
+
+    fn try_member<'r>(
+        &'r self,
+        member: &'r Member,
+        asked: Asked<'_>,
+        bound: u32,
+        visit: &mut impl FnMut(&'r Place, Option<usize>, u32) -> u32,
+    ) -> u32 {
+        if member.place.best() >= bound {
+            return bound;
+        }
+        match member.exact {
+            Some(start) => match self.automata.last_report(start, asked.behind) {
+                None => bound,
+                Some(end) => visit(&member.place, Some(asked.path.len() - asked.behind.len() + end), bound),
+            },
+            None => {
+                let pattern = self.patterns.get(member.pattern as usize);
+                let matches = pattern.is_some_and(|pattern| pattern.regex.is_match(asked.path.as_bytes()));
+                if matches { visit(&member.place, None, bound) } else { bound }
             }
         }
     }
 
-    /// Visit the places behind the regexes that match, as long as there may be something better than `bound` in them.
-    pub(super) fn visit<'r>(
-        &'r self,
-        path: &str,
-        patterns: &[Pattern],
-        mut bound: usize,
-        visit: &mut impl FnMut(&'r Place, usize) -> usize,
-    ) -> usize {
-        if self.members.first().is_none_or(|best| best.place.best() >= bound) {
-            return bound;
-        }
-        let matches = self.set.as_ref().map(|set| set.matches(path.as_bytes()));
-        for (nth, member) in self.members.iter().enumerate() {
-            if member.place.best() >= bound {
-                break;
-            }
-            let matched = match &matches {
-                Some(matches) => matches.matched(nth),
-                None => patterns.get(member.pattern).is_some_and(|known| known.regex.is_match(path.as_bytes())),
-            };
-            if matched {
-                bound = visit(&member.place, bound);
-            }
-        }
-        bound
+    /// How many bytes of `path` a pattern takes that takes it.
+    pub(super) fn taken(&self, pattern: u32, path: &str) -> usize {
+        let found = self.patterns.get(pattern as usize).and_then(|pattern| pattern.regex.find(path.as_bytes()));
+        found.map_or(0, |found| found.end())
+    }
+
+    /// What the groups of a pattern find in a path that it takes.
+    pub(super) fn captures(&self, pattern: u32, path: &str) -> Captures {
+        let groups = self.patterns.get(pattern as usize).and_then(|pattern| pattern.groups.as_ref());
+        groups.map_or_else(Captures::default, |groups| Captures::new(groups, path))
     }
 }

@@ -1,6 +1,8 @@
+use super::build::optional;
 use super::*;
 
 mod reference;
+mod regexes;
 mod rules;
 
 /// A route as an operator writes it.
@@ -99,4 +101,30 @@ impl Request {
     fn winner(&self, router: &Router<usize>) -> Option<usize> {
         router.find(&self.ask()).map(|found| *found.route)
     }
+}
+
+fn paths(paths: &[&'static str]) -> Spec {
+    Spec { paths: paths.to_vec(), ..Spec::default() }
+}
+
+fn hosts(hosts: &[&'static str]) -> Spec {
+    Spec { hosts: hosts.to_vec(), ..Spec::default() }
+}
+
+fn each_path(lists: &[&'static str]) -> Router<usize> {
+    router(&lists.iter().map(|path| paths(&[path])).collect::<Vec<_>>())
+}
+
+fn each_host(lists: &[&'static str]) -> Router<usize> {
+    router(&lists.iter().map(|host| hosts(&[host])).collect::<Vec<_>>())
+}
+
+/// The first of the two wins, in whichever order they are listed.
+#[expect(clippy::needless_pass_by_value, reason = "the callers make them on the spot")]
+fn first_wins(better: Spec, worse: Spec, request: &Request) {
+    for alone in [&better, &worse] {
+        assert!(request.winner(&router(std::slice::from_ref(alone))).is_some(), "{alone:?} takes {request:?}");
+    }
+    assert_eq!(request.winner(&router(&[better.clone(), worse.clone()])), Some(0), "{better:?} {worse:?}");
+    assert_eq!(request.winner(&router(&[worse.clone(), better.clone()])), Some(1), "{better:?} {worse:?}");
 }

@@ -3,8 +3,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What comes of `wire`, read in these pieces: the body, its trailers, and what was left unread.
-fn read(mut framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<HeaderMap>, Vec<u8>), String> {
+/// A body, its trailers, and what was left unread.
+type Read = (Vec<u8>, Option<HeaderMap>, Vec<u8>);
+
+/// What comes of `wire`, read in these pieces.
+fn read(mut framing: Framing, pieces: &[&[u8]]) -> Result<Read, String> {
     let (mut body, mut trailers, mut buffer) = (Vec::new(), None, BytesMut::new());
     let mut pieces = pieces.iter();
     loop {
@@ -24,7 +27,7 @@ fn read(mut framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<Heade
 
 const CHUNKED: Framing = Framing::Chunked(Chunk::Size);
 
-fn chunked(wire: &str) -> Result<(Vec<u8>, Option<HeaderMap>, Vec<u8>), String> {
+fn chunked(wire: &str) -> Result<Read, String> {
     let bytes: Vec<&[u8]> = wire.as_bytes().chunks(1).collect();
     let (whole, bit_by_bit) = (read(CHUNKED, &[wire.as_bytes()]), read(CHUNKED, &bytes));
     match (&whole, &bit_by_bit) {

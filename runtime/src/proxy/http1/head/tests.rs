@@ -2,14 +2,17 @@ use http::header::SET_COOKIE;
 
 use super::*;
 
+/// A head, where its body ends, whether the connection lasts, and what was left unread.
+type Read = (ResponseHead, Framing, bool, Vec<u8>);
+
 /// `Ok(None)`: more has to come.
-fn parsed(wire: &str, asked: Asked) -> Result<Option<(ResponseHead, Framing, bool, Vec<u8>)>, Fault> {
+fn parsed(wire: &str, asked: Asked) -> Result<Option<Read>, Fault> {
     let mut read = BytesMut::from(wire);
     let parsed = parse(&mut read, &mut Search::default(), 1000, asked)?;
     Ok(parsed.map(|(head, framing, persistent)| (head, framing, persistent, read.to_vec())))
 }
 
-fn answer(wire: &str, asked: Asked) -> (ResponseHead, Framing, bool, Vec<u8>) {
+fn answer(wire: &str, asked: Asked) -> Read {
     parsed(wire, asked).unwrap_or_else(|fault| panic!("{wire:?}: {fault}")).expect(wire)
 }
 

@@ -155,7 +155,7 @@ const HOSTS: [&str; 14] = [
     "*.a.com:80",
     "b.*:81",
 ];
-const PATHS: [&str; 22] = [
+const PATHS: [&str; 28] = [
     "/",
     "/a",
     "/ab",
@@ -178,6 +178,13 @@ const PATHS: [&str; 22] = [
     "~(?i)/A/B",
     "~/.",
     "~/a/[^/]$",
+    // These are enough alike to be told apart by one automaton, and some end where only the regex itself knows.
+    "~/a/.*b",
+    "~/a/(?<x>[a-c]+)$",
+    "~/a/b?c",
+    "~/a/b+?",
+    "~/a/(?:b|bc)",
+    "~/a/b\\b",
 ];
 const METHODS: [&str; 4] = ["GET", "POST", "DELETE", "PURGE"];
 const HEADERS: [&str; 3] = ["x-a", "x-b", "x-c"];
@@ -225,7 +232,8 @@ fn request(random: &mut fastrand::Rng) -> Request {
         "b.x:81",
         "",
     ]);
-    let mut request = Request::new(host, "/").method(pick(&METHODS).parse().unwrap());
+    // Many go where regexes begin alike.
+    let mut request = Request::new(host, pick(&["/", "/a/", "/a/b"])).method(pick(&METHODS).parse().unwrap());
     request.port = random.u16(80..82);
     request.path.extend((0..random.usize(0..6)).map(|_| *random.choice(&['a', 'b', 'c', 'A', '/']).unwrap()));
     for name in HEADERS {

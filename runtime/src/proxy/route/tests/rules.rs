@@ -4,32 +4,6 @@ use crate::limits;
 
 use super::*;
 
-fn paths(paths: &[&'static str]) -> Spec {
-    Spec { paths: paths.to_vec(), ..Spec::default() }
-}
-
-fn hosts(hosts: &[&'static str]) -> Spec {
-    Spec { hosts: hosts.to_vec(), ..Spec::default() }
-}
-
-fn each_path(lists: &[&'static str]) -> Router<usize> {
-    router(&lists.iter().map(|path| paths(&[path])).collect::<Vec<_>>())
-}
-
-fn each_host(lists: &[&'static str]) -> Router<usize> {
-    router(&lists.iter().map(|host| hosts(&[host])).collect::<Vec<_>>())
-}
-
-/// The first of the two wins, in whichever order they are listed.
-#[expect(clippy::needless_pass_by_value, reason = "the callers make them on the spot")]
-fn first_wins(better: Spec, worse: Spec, request: &Request) {
-    for alone in [&better, &worse] {
-        assert!(request.winner(&router(std::slice::from_ref(alone))).is_some(), "{alone:?} takes {request:?}");
-    }
-    assert_eq!(request.winner(&router(&[better.clone(), worse.clone()])), Some(0), "{better:?} {worse:?}");
-    assert_eq!(request.winner(&router(&[worse.clone(), better.clone()])), Some(1), "{better:?} {worse:?}");
-}
-
 #[test]
 fn the_longest_prefix_wins_byte_by_byte() {
     let router = each_path(&["/", "/v1", "/v1/orders", "/v1/others"]);
@@ -64,7 +38,7 @@ fn a_shorter_prefix_serves_what_the_longer_ones_methods_do_not() {
 
 #[test]
 fn hosts_match_without_case_and_plain_ones_win() {
-    let router = each_host(&["*.example.com", "*.com", "api.example.com", "[::1]", "api.*"]);
+    let router = each_host(&["*.example.com", "*.com", "api.example.com", "[::1]", "api.*", "*..twice", "a.b.c.*"]);
     for (host, expected) in [
         ("api.example.com", Some(2)),
         ("API.Example.com:8000", Some(2)),
@@ -81,6 +55,10 @@ fn hosts_match_without_case_and_plain_ones_win() {
         ("api.b.c", Some(4)),
         ("api.", None),
         ("xapi.org", None),
+        ("a..twice", Some(5)),
+        ("a.twice", None),
+        ("a.b.c.d.e", Some(6)),
+        ("a.b.c", None),
         ("", None),
     ] {
         assert_eq!(Request::new(host, "/").winner(&router), expected, "{host}");
@@ -219,58 +197,11 @@ fn sources_are_networks_and_ports() {
 }
 
 #[test]
-fn regexes_beat_prefixes_then_priority_then_length_decide() {
-    let request = Request::new("h", "/v1/orders/17");
-    first_wins(paths(&["~/v1"]), paths(&["/v1/orders/17"]), &request);
-    let first = Spec { regex_priority: 1, ..paths(&["~/v1"]) };
-    first_wins(first, paths(&["~/v1/orders/[0-9]+"]), &request);
-    // It is nothing to prefixes.
-    first_wins(paths(&["/v1/orders"]), Spec { regex_priority: 1, ..paths(&["/v1"]) }, &request);
-    first_wins(paths(&["~/v1/orders/\\d"]), paths(&["~/v1/orders"]), &request);
-}
-
-#[test]
-fn regexes_tell_what_they_took() {
-    let router = each_path(&[
-        r"~^/v2/(?<kind>[a-z]+)/(?<id>\d+)(?:/(?<rest>.*))?$",
-        r"~/v3/\d+",
-        r"~.*\.php$",
-        "/v4",
-        r"~/(?i)V5",
-    ]);
-    for (path, route, length, captures) in [
-        ("/v2/orders/17", 0, 13, &[("kind", "orders"), ("id", "17")][..]),
-        ("/v2/orders/17/x", 0, 15, &[("kind", "orders"), ("id", "17"), ("rest", "x")]),
-        ("/v3/17/x", 1, 6, &[]),
-        ("/a/b.php", 2, 8, &[]),
-        ("/v4/b", 3, 3, &[]),
-        ("/v5/b", 4, 3, &[]),
-    ] {
-        let request = Request::new("h", path);
-        let found = router.find(&request.ask()).unwrap();
-        assert_eq!((*found.route, found.prefix_length), (route, length), "{path}");
-        assert_eq!(found.captures.iter().collect::<Vec<_>>(), captures, "{path}");
-        assert!(captures.iter().all(|(name, text)| found.captures.named(name) == Some(text)), "{path}");
-    }
-    assert_eq!(Request::new("h", "/x/v2/orders/17").winner(&router), None);
-}
-
-#[test]
-fn regexes_in_sets_are_all_found() {
-    let texts: Vec<&'static str> = (0..500).map(|nth| &*format!("~/[a-z]+/{nth}$").leak()).collect();
-    let router = each_path(&texts);
-    for nth in 0..500 {
-        assert_eq!(Request::new("h", &format!("/abc/{nth}")).winner(&router), Some(nth));
-    }
-    assert_eq!(Request::new("h", "/abc/500").winner(&router), None);
-}
-
-#[test]
-fn a_set_that_is_too_large_becomes_several() {
-    let texts: Vec<&'static str> = (0..60).map(|nth| &*format!("~/.{{1,2000}}/{nth}$").leak()).collect();
-    let router = each_path(&texts);
-    for nth in [0, 1, 30, 59] {
-        assert_eq!(Request::new("h", &format!("/abc/{nth}")).winner(&router), Some(nth));
+fn paths_may_be_nested_deeply() {
+    let texts: Vec<&'static str> = (1..20).map(|depth| &*"/a".repeat(depth).leak()).collect();
+    let specs: Vec<Spec> = texts.iter().map(|path| paths(&[path])).collect();
+    for depth in 1..20 {
+        assert_eq!(Request::new("h", &"/a".repeat(depth)).winner(&router(&specs)), Some(depth - 1));
     }
 }
 
@@ -290,6 +221,79 @@ fn ten_thousand_values_of_a_header_each_lead_somewhere() {
     for (value, expected) in [("t0", Some(0)), ("T9999", Some(9999)), ("ALL", Some(0)), ("t10000", None)] {
         assert_eq!(Request::new("h", "/x").header("x-tenant", value).winner(&router), expected, "{value}");
     }
+}
+
+#[test]
+fn ten_thousand_server_names_each_lead_somewhere() {
+    let with = |nth: usize, sni: String| Spec {
+        snis: vec![sni.leak()],
+        methods: if nth == 0 { vec!["POST"] } else { Vec::new() },
+        ..paths(&["/"])
+    };
+    let names = (0..10_000).map(|nth| match nth % 3 {
+        0 => with(nth, format!("t{nth}.a.com")),
+        1 => with(nth, format!("*.t{nth}.a.com")),
+        _ => with(nth, format!("t{nth}.*")),
+    });
+    let router = router(&names.collect::<Vec<_>>());
+    for (sni, expected) in [
+        (Some("t3.a.com"), Some(3)),
+        (Some("T9.A.com."), Some(9)),
+        (Some("x.t4.a.com"), Some(4)),
+        (Some("x.y.t4.a.com"), Some(4)),
+        (Some("t4.a.com"), None),
+        (Some(".t4.a.com"), None),
+        (Some("t5.org"), Some(5)),
+        (Some("t5.a.b.c"), Some(5)),
+        (Some("t5.t4.a.com"), Some(4)),
+        (Some("t5"), None),
+        (Some("t0.a.com"), None),
+        (None, None),
+    ] {
+        assert_eq!(Request::new("h", "/").tls(sni).winner(&router), expected, "{sni:?}");
+    }
+    // Without TLS they do not count, but methods do.
+    assert_eq!(Request::new("h", "/").winner(&router), Some(1));
+    assert_eq!(Request::new("h", "/").method(Method::POST).winner(&router), Some(0));
+}
+
+#[test]
+fn networks_of_many_sizes_each_lead_somewhere() {
+    let with = |sources: &[&'static str]| Spec { sources: sources.to_vec(), ..paths(&["/"]) };
+    let router = router(&[
+        with(&["10.1.2.3:443"]),
+        with(&["10.1.2.3", "fd00::1"]),
+        with(&["10.1.0.0/16"]),
+        with(&["fd00::/8", "10.0.0.0/8"]),
+        with(&["0.0.0.0/0"]),
+    ]);
+    for (source, expected) in [
+        ("10.1.2.3:443", Some(0)),
+        ("10.1.2.3:5", Some(1)),
+        ("[::ffff:10.1.2.3]:5", Some(1)),
+        ("10.1.2.4:443", Some(2)),
+        ("10.2.2.3:5", Some(3)),
+        ("11.0.0.1:5", Some(4)),
+        ("[fd00::1]:5", Some(1)),
+        ("[fdff::1]:5", Some(3)),
+        ("[fe00::1]:5", None),
+    ] {
+        assert_eq!(Request::new("h", "/").source(source).winner(&router), expected, "{source}");
+    }
+}
+
+#[test]
+fn a_header_is_found_however_many_the_routes_ask_for() {
+    let specs: Vec<Spec> = (0..50)
+        .map(|nth| Spec { headers: vec![(&*format!("x-{nth}").leak(), vec!["1"])], ..Spec::default() })
+        .collect();
+    let router = router(&specs);
+    assert_eq!(Request::new("h", "/").header("x-7", "1").winner(&router), Some(7));
+    assert_eq!(
+        Request::new("h", "/").header("x-50", "1").header("x-7", "1").header("x-3", "1").winner(&router),
+        Some(3)
+    );
+    assert_eq!(Request::new("h", "/").header("x-7", "2").winner(&router), None);
 }
 
 #[test]
