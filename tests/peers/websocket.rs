@@ -100,6 +100,10 @@ async fn text_binary_and_large_messages() {
     echoes(&mut socket, Message::binary(vec![7; 8 << 20])).await;
     socket.send(Message::Ping("are you there?".into())).await.unwrap();
     assert_eq!(next(&mut socket).await.unwrap().unwrap(), Message::Pong("are you there?".into()));
+    drop(socket);
+    let line = gateway.accessed("path", "/x").await;
+    let (came, went) = (line["bytes_in"].as_u64().unwrap(), line["bytes_out"].as_u64().unwrap());
+    assert!(came > went && went > 1 << 20, "an echo without the clients' masks: {line:#}");
 }
 
 #[tokio::test]

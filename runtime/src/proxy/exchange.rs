@@ -61,17 +61,15 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
             Ok(()) => pass(&found.route, &mut ongoing),
             Err(failure) => Passage { entered: 0, outcome: Outcome::Failed(failure) },
         };
-        match outcome {
-            Outcome::Forward => entered,
-            Outcome::Reply(early) => {
-                let source = reply(&mut ongoing, early);
-                return Ok(finish(&found.route.chain, entered, ongoing, source, None));
-            }
-            Outcome::Failed(failure) => {
-                let source = reply_failure(&mut ongoing, failure);
-                return Ok(finish(&found.route.chain, entered, ongoing, source, None));
-            }
+        let early = match outcome {
+            Outcome::Forward => None,
+            Outcome::Reply(early) => Some(reply(&mut ongoing, early)),
+            Outcome::Failed(failure) => Some(reply_failure(&mut ongoing, failure)),
+        };
+        if let Some(source) = early {
+            return Ok(finish(&found.route.chain, entered, ongoing, source, None));
         }
+        entered
     };
     ongoing.journal.upload = upload(&found.route, &mut ongoing);
     let (source, tunnel) = forward(&found, &mut ongoing).await;

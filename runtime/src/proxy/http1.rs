@@ -1,6 +1,6 @@
 //! HTTP/1 to a target: one exchange after another over one connection. There is no task behind it: `attempt` moves it
-//! along until the answer's head is there, the answer's body from then on, and in between it lies in the pool. That
-//! saves each request the hops to a task and back (and is what hyper's client costs more than this).
+//! along until the answer's head is there, the answer's body from then on, and in between it lies in the pool. So no
+//! request pays for hops to a task and back, and who has a connection knows what has become of it.
 
 mod fault;
 mod framing;

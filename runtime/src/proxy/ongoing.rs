@@ -44,6 +44,8 @@ pub(super) struct Journal {
     pub(super) referer: Option<HeaderValue>,
     pub(super) version: Version,
     pub(super) upload: Option<Rc<Upload>>,
+    /// Bytes that the client has sent through a tunnel.
+    pub(super) tunnelled: u64,
     /// What the next attempt's name took to be resolved.
     pub(super) dns: Option<Duration>,
     pub(super) attempts: Vec<Attempt>,
@@ -99,6 +101,7 @@ impl Journal {
             referer: field(REFERER),
             version: head.version,
             upload: None,
+            tunnelled: 0,
             dns: None,
             attempts: Vec::new(),
             upstream_status: None,

@@ -148,6 +148,7 @@ async fn carry(
         ended = both => ended,
         () = quiet => Err(io::Error::new(io::ErrorKind::TimedOut, format!("nobody said anything for {idle:?}"))),
     };
+    ongoing.journal.tunnelled = received.get() as u64;
     ongoing.sent(sent.get());
     ended
 }

@@ -1,6 +1,6 @@
-//! What hyper reads a target's answers from and writes requests to. Remembers how what came began, which tells TLS from
-//! HTTP, and how much it was; and goes on reading when nothing more can be written, since a target that refuses a large
-//! body may have said why before it closed.
+//! What hyper reads a target's HTTP/2 from and writes it to. Remembers how what came began, which tells TLS from HTTP, and
+//! how much it was; and goes on reading when nothing more can be written, since a target that takes nothing more may have
+//! said why.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;

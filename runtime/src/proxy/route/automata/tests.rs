@@ -10,7 +10,7 @@ fn regex(pattern: &str) -> Regex {
 }
 
 /// Pieces of patterns, and of the texts that they are tried on.
-const PIECES: [&str; 24] = [
+const PIECES: [&str; 26] = [
     "a",
     "b",
     "/",
@@ -25,6 +25,8 @@ const PIECES: [&str; 24] = [
     "(?:ab)+",
     "(?:a|ab)",
     "(?:ab|a)",
+    "(?:aab|a|ab)",
+    "(?:a|b|aa|)",
     ".*",
     ".*?",
     "b?",

@@ -186,7 +186,7 @@ const PATHS: [&str; 28] = [
     "~/a/(?:b|bc)",
     "~/a/b\\b",
 ];
-const METHODS: [&str; 4] = ["GET", "POST", "DELETE", "PURGE"];
+const METHODS: [&str; 5] = ["GET", "POST", "DELETE", "PURGE", "LIST"];
 const HEADERS: [&str; 3] = ["x-a", "x-b", "x-c"];
 const VALUES: [&str; 5] = ["1", "2", "Aa", "aA", "12"];
 const VALUE_REGEXES: [&str; 3] = ["~*^1", "~*2$", "~*a"];

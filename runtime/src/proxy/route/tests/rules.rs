@@ -33,6 +33,7 @@ fn a_shorter_prefix_serves_what_the_longer_ones_methods_do_not() {
     assert_eq!(request.winner(&router), Some(0));
     assert_eq!(request.clone().method(Method::POST).winner(&router), Some(1));
     assert_eq!(request.clone().method("PURGE".parse().unwrap()).winner(&router), Some(1));
+    assert_eq!(request.clone().method("LIST".parse().unwrap()).winner(&router), None);
     assert_eq!(request.method(Method::PUT).winner(&router), None);
 }
 
