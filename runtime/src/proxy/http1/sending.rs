@@ -30,8 +30,8 @@ pub(super) struct Sending {
     chunk_open: bool,
     body: RequestBody,
     framing: Framing,
-    /// Bytes that have left.
-    left: u64,
+    /// Bytes that went out.
+    sent: u64,
     /// What was written may still lie in the stream, as it does with TLS when the socket is full.
     unflushed: bool,
     /// The target takes nothing any more, for this reason.
@@ -63,7 +63,7 @@ impl Sending {
     pub(super) fn begin(&mut self, request: &Onward<'_>, body: RequestBody) {
         self.out.clear();
         self.out.shrink_to(COPIED);
-        (self.written, self.left) = (0, 0);
+        (self.written, self.sent) = (0, 0);
         self.framing = Framing::of(&body);
         self.body = body;
         head::write(&mut self.out, request, self.framing);
@@ -76,7 +76,7 @@ impl Sending {
 
     /// Whether any of it was sent.
     pub(super) fn has_begun(&self) -> bool {
-        self.left > 0
+        self.sent > 0
     }
 
     /// Why the target takes nothing any more.
@@ -126,7 +126,7 @@ impl Sending {
     }
 
     fn advance(&mut self, bytes: usize) {
-        self.left += bytes as u64;
+        self.sent += bytes as u64;
         self.unflushed = true;
         let of_out = bytes.min(self.out.len() - self.written);
         self.written += of_out;
@@ -149,8 +149,8 @@ impl Sending {
             self.out.clear();
             self.written = 0;
         }
-        // Before anything has left, all of the request may still go elsewhere, unless its body was begun and not kept.
-        if self.left == 0 && !self.out.is_empty() && !self.body.is_kept() {
+        // Before anything went out, all of the request may still go elsewhere, unless its body was begun and not kept.
+        if self.sent == 0 && !self.out.is_empty() && !self.body.is_kept() {
             return Ok(());
         }
         while self.framing != Framing::Over && self.piece.is_empty() && self.out.len() < COPIED {
