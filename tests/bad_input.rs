@@ -109,7 +109,7 @@ async fn config_that_the_plugins_schema_refuses() {
 async fn config_that_only_the_plugin_itself_can_refuse() {
     let config = service("plugins = [{ use = \"faulty\", config = { refuse = true } }]");
     let config = format!("[components.faulty]\npath = \"faulty.wasm\"\n{config}");
-    let faulty = built("test-plugins/faulty.wasm");
+    let faulty = built("guests/faulty.wasm");
     let expected = ["faulty refuses this config: refused on purpose", "gateway.toml:12:39"];
     refused(&config, &[("faulty.wasm", &faulty)], &expected).await;
 }

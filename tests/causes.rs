@@ -166,7 +166,7 @@ impl Bench {
             addresses.push(address);
             plugins |= row.route.contains("faulty");
         }
-        let faulty = plugins.then(|| built("test-plugins/faulty.wasm"));
+        let faulty = plugins.then(|| built("guests/faulty.wasm"));
         let files: Vec<_> = faulty.iter().map(|path| ("faulty.wasm", path.as_path())).collect();
         if plugins {
             config.push_str("[components.faulty]\npath = \"faulty.wasm\"\n");

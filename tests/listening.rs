@@ -105,7 +105,7 @@ async fn who_waits_at_an_address_that_goes_is_answered() {
         format!("workers = 1\nlisteners = [{{ address = \"{stays}\" }}{addresses}]\n{rest}")
     };
     let both = config(&format!(", {{ address = \"{goes}\" }}"));
-    let gateway = Gateway::start_with(&both, &[("faulty.wasm", &built("test-plugins/faulty.wasm"))]).await;
+    let gateway = Gateway::start_with(&both, &[("faulty.wasm", &built("guests/faulty.wasm"))]).await;
     // The only worker has its hands full while they come and the address goes.
     let mut busy = Raw::connect(stays).await;
     busy.send("GET /spin HTTP/1.1\r\nhost: a\r\nx-fault: spin\r\n\r\n").await;

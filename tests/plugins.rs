@@ -1,5 +1,8 @@
 //! Plugins on the real host: what they may do, and what becomes of those that misbehave.
 
+mod hooks;
+mod policies;
+
 use std::time::{Duration, Instant};
 
 use crate::harness::{Answer, Gateway, Upstream, built, one_route};
@@ -34,7 +37,7 @@ credentials = [
         upstream.address
     );
     let files = [
-        ("faulty.wasm", &*built("test-plugins/faulty.wasm")),
+        ("faulty.wasm", &*built("guests/faulty.wasm")),
         ("require-p2.wasm", &*built("examples/require-header.wasm")),
         ("require-p1.wasm", &*built("examples/require-header-wasip1.wasm")),
     ];
@@ -214,7 +217,7 @@ async fn plugins_see_what_the_routes_regex_found() {
         one_route(upstream.address, "plugins = [{ use = \"witness\" }]")
             .replace("[\"/\"]", "['~^/orders/(?<id>[^/]+)']")
     );
-    let gateway = Gateway::start_with(&config, &[("witness.wasm", &built("test-plugins/witness.wasm"))]).await;
+    let gateway = Gateway::start_with(&config, &[("witness.wasm", &built("guests/witness.wasm"))]).await;
     let answer = gateway.get("/orders/a%2Fb/items").await;
     assert_eq!(answer.upstream_got("x-saw-id").as_deref(), Some("a%2Fb"));
     assert_eq!(answer.upstream_got("x-saw-path").as_deref(), Some("/orders/a%2Fb/items"));

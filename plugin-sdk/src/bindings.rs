@@ -38,4 +38,18 @@ macro_rules! exporting_world {
 
 exporting_world!(plugin, "plugin", "::tidegate_sdk::__private::bindings::plugin", "export_plugin");
 exporting_world!(on_request, "on-request", "::tidegate_sdk::__private::bindings::on_request", "export_on_request");
+exporting_world!(
+    on_request_body,
+    "on-request-body",
+    "::tidegate_sdk::__private::bindings::on_request_body",
+    "export_on_request_body"
+);
 exporting_world!(on_response, "on-response", "::tidegate_sdk::__private::bindings::on_response", "export_on_response");
+exporting_world!(
+    on_response_body,
+    "on-response-body",
+    "::tidegate_sdk::__private::bindings::on_response_body",
+    "export_on_response_body"
+);
+exporting_world!(on_log, "on-log", "::tidegate_sdk::__private::bindings::on_log", "export_on_log");
+exporting_world!(on_timer, "on-timer", "::tidegate_sdk::__private::bindings::on_timer", "export_on_timer");

@@ -3,6 +3,7 @@
 //! To be called in hooks: outside of one there is no exchange, and these functions trap.
 
 use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::host;
 
@@ -88,4 +89,58 @@ pub fn get(key: &str) -> Option<Vec<u8>> {
 /// instance serves many exchanges, so this is where a request hook leaves word for the response hook.
 pub fn set(key: &str, value: impl AsRef<[u8]>) {
     host::exchange::set(key, value.as_ref());
+}
+
+/// What some plugin of this exchange has [`set_shared`] under `key`.
+pub fn get_shared(key: &str) -> Option<Vec<u8>> {
+    host::exchange::shared_get(key)
+}
+
+/// Remembers `value` under `key` until the exchange ends, for every plugin of the exchange. Begin the
+/// key with your plugin's name.
+pub fn set_shared(key: &str, value: impl AsRef<[u8]>) {
+    host::exchange::shared_set(key, value.as_ref());
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// When the request came.
+    pub begun: SystemTime,
+    /// What the client was answered; 499 if it went away.
+    pub status: u16,
+    /// What the upstream said, if it said anything.
+    pub upstream_status: Option<u16>,
+    /// Why it failed, by the code that the gateway's log has, if it failed.
+    pub failure: Option<String>,
+    /// From the request's head to the answer's head.
+    pub answered: Duration,
+    /// Of this, the upstream's part, if one was asked.
+    pub upstream: Option<Duration>,
+    /// Of this, what plugins took.
+    pub plugins: Duration,
+    /// Until the answer's last byte.
+    pub total: Duration,
+    /// Bytes of the request's body.
+    pub received: u64,
+    /// Bytes of the response's body.
+    pub sent: u64,
+}
+
+impl Ended {
+    pub(crate) fn current() -> Option<Self> {
+        let ended = host::exchange::ended()?;
+        Some(Self {
+            begun: UNIX_EPOCH + Duration::from_micros(ended.begun),
+            status: ended.status,
+            upstream_status: ended.upstream_status,
+            failure: ended.failure,
+            answered: Duration::from_micros(ended.timings.answered),
+            upstream: ended.timings.upstream.map(Duration::from_micros),
+            plugins: Duration::from_micros(ended.timings.plugins),
+            total: Duration::from_micros(ended.timings.total),
+            received: ended.received,
+            sent: ended.sent,
+        })
+    }
 }

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::panic::PanicHookInfo;
 use std::thread::LocalKey;
 
+use self::hooks::Wants;
 use crate::bindings::plugin::exports::tidegate::plugin::lifecycle;
-use crate::bindings::{on_request, on_response};
-use crate::hook::Decision;
-use crate::{Config, IntoFlow, RequestHook, ResponseHook, config, log};
+use crate::{Config, config, log};
+
+pub(crate) mod hooks;
 
 /// Makes a type the plugin of its crate, with exactly the hooks that are named.
 ///
@@ -65,10 +66,10 @@ macro_rules! __export {
                     }
                 }
 
-                fn activation(config: &$config) -> $crate::__private::Activation {
-                    let mut activation = $crate::__private::Activation { on_request: false, on_response: false };
-                    $($crate::__hook!(activate $hook, config, activation);)+
-                    activation
+                fn wants(config: &$config) -> $crate::__private::Wants {
+                    let mut wants = $crate::__private::Wants::default();
+                    $($crate::__hook!(wants $hook, config, wants);)+
+                    wants
                 }
 
                 fn settings() -> &'static $crate::__private::Settings<$config> {
@@ -95,49 +96,60 @@ macro_rules! __export {
     };
 }
 
-/// What differs from hook to hook.
+/// What differs from hook to hook: its names.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __hook {
-    (activate RequestHook, $config:ident, $activation:ident) => {
-        $activation.on_request = $crate::__private::request_hook_needed($config);
+    (wants RequestHook, $config:ident, $wants:ident) => {
+        $crate::__private::wants_request($config, &mut $wants);
     };
-    (activate ResponseHook, $config:ident, $activation:ident) => {
-        $activation.on_response = $crate::__private::response_hook_needed($config);
+    (wants RequestBodyHook, $config:ident, $wants:ident) => {
+        $crate::__private::wants_request_body($config, &mut $wants);
+    };
+    (wants ResponseHook, $config:ident, $wants:ident) => {
+        $crate::__private::wants_response($config, &mut $wants);
+    };
+    (wants ResponseBodyHook, $config:ident, $wants:ident) => {
+        $crate::__private::wants_response_body($config, &mut $wants);
+    };
+    (wants LogHook, $config:ident, $wants:ident) => {
+        $crate::__private::wants_log($config, &mut $wants);
+    };
+    (wants TimerHook, $config:ident, $wants:ident) => {
+        $crate::__private::wants_timer($config, &mut $wants);
     };
     (export RequestHook, $config:ty) => {
-        impl $crate::__private::OnRequest for __Plugin {
-            fn on_request(config: &$config) -> ::core::result::Result<
-                $crate::__private::bindings::imports::tidegate::plugin::types::Flow,
-                ::std::string::String,
-            > {
-                $crate::__private::run_on_request(config)
-            }
-        }
-        #[cfg(target_family = "wasm")]
-        $crate::__private::bindings::on_request::export_on_request!(
-            __Plugin with_types_in $crate::__private::bindings::on_request
-        );
+        $crate::__hook!(@export $config, OnRequest, on_request, export_on_request, run_on_request);
+    };
+    (export RequestBodyHook, $config:ty) => {
+        $crate::__hook!(@export $config, OnRequestBody, on_request_body, export_on_request_body, run_on_request_body, chunk);
     };
     (export ResponseHook, $config:ty) => {
-        impl $crate::__private::OnResponse for __Plugin {
-            fn on_response(config: &$config) -> ::core::result::Result<
-                $crate::__private::bindings::imports::tidegate::plugin::types::Flow,
-                ::std::string::String,
-            > {
-                $crate::__private::run_on_response(config)
+        $crate::__hook!(@export $config, OnResponse, on_response, export_on_response, run_on_response);
+    };
+    (export ResponseBodyHook, $config:ty) => {
+        $crate::__hook!(@export $config, OnResponseBody, on_response_body, export_on_response_body, run_on_response_body, chunk);
+    };
+    (export LogHook, $config:ty) => {
+        $crate::__hook!(@export $config, OnLog, on_log, export_on_log, run_on_log);
+    };
+    (export TimerHook, $config:ty) => {
+        $crate::__hook!(@export $config, OnTimer, on_timer, export_on_timer, run_on_timer);
+    };
+    (@export $config:ty, $trait:ident, $hook:ident, $export:ident, $run:ident $(, $chunk:ident)?) => {
+        impl $crate::__private::$trait for __Plugin {
+            fn $hook(config: &$config $(, $chunk: $crate::__private::Chunk)?) -> $crate::__private::returned::$trait {
+                $crate::__private::$run(config $(, $chunk)?)
             }
         }
         #[cfg(target_family = "wasm")]
-        $crate::__private::bindings::on_response::export_on_response!(
-            __Plugin with_types_in $crate::__private::bindings::on_response
-        );
+        $crate::__private::bindings::$hook::$export!(__Plugin with_types_in $crate::__private::bindings::$hook);
     };
-    (activate $unknown:ident, $config:ident, $activation:ident) => {
+    (wants $unknown:ident, $config:ident, $wants:ident) => {
         ::core::compile_error!(::core::concat!(
             "there is no hook `",
             ::core::stringify!($unknown),
-            "`: the hooks are RequestHook and ResponseHook"
+            "`: the hooks are RequestHook, RequestBodyHook, ResponseHook, ResponseBodyHook, LogHook and TimerHook"
         ));
     };
     (export $unknown:ident, $config:ty) => {};
@@ -150,7 +162,7 @@ pub trait Exported: 'static {
     /// Who it is.
     fn description() -> Description;
     /// Which of the hooks named this config needs.
-    fn activation(config: &Self::Config) -> Activation;
+    fn wants(config: &Self::Config) -> Wants;
     /// Where the instance keeps its config.
     fn settings() -> &'static Settings<Self::Config>;
 }
@@ -158,29 +170,9 @@ pub trait Exported: 'static {
 /// Compiles if `P` is a plugin.
 pub const fn is_plugin<P: Exported>() {}
 
-/// An exported plugin with a request hook.
-pub trait OnRequest: Exported {
-    /// Run it.
-    ///
-    /// # Errors
-    /// The hook failed.
-    fn on_request(config: &Self::Config) -> Decision;
-}
-
-/// An exported plugin with a response hook.
-pub trait OnResponse: Exported {
-    /// Run it.
-    ///
-    /// # Errors
-    /// The hook failed.
-    fn on_response(config: &Self::Config) -> Decision;
-}
-
 /// The config that an instance was given. An instance that is configured again drops the reference
 /// and keeps the memory: it happens a few times in a life, if at all.
 pub type Settings<C> = LocalKey<Cell<Option<&'static C>>>;
-
-pub use lifecycle::Activation;
 
 /// What a plugin says about itself, but for the schema.
 pub struct Description {
@@ -199,16 +191,6 @@ impl Description {
     }
 }
 
-/// [`RequestHook::needed`], whatever the hook returns.
-pub fn request_hook_needed<Returned: IntoFlow>(hook: &impl RequestHook<Returned>) -> bool {
-    hook.needed()
-}
-
-/// [`ResponseHook::needed`], whatever the hook returns.
-pub fn response_hook_needed<Returned: IntoFlow>(hook: &impl ResponseHook<Returned>) -> bool {
-    hook.needed()
-}
-
 impl<P: Exported> lifecycle::Guest for P {
     fn describe() -> lifecycle::Description {
         let Description { name, version, priority } = P::description();
@@ -220,29 +202,13 @@ impl<P: Exported> lifecycle::Guest for P {
         }
     }
 
-    fn configure(json: String) -> Result<Activation, String> {
+    fn configure(json: String) -> Result<lifecycle::Activation, String> {
         std::panic::set_hook(Box::new(log_panic));
         let config = config::parse::<P::Config>(&json)?;
-        let activation = P::activation(&config);
+        let activation = P::wants(&config).activation()?;
         P::settings().set(Some(Box::leak(Box::new(config))));
         Ok(activation)
     }
-}
-
-impl<P: OnRequest> on_request::exports::tidegate::plugin::request_hook::Guest for P {
-    fn on_request() -> Decision {
-        configured::<P>().and_then(P::on_request)
-    }
-}
-
-impl<P: OnResponse> on_response::exports::tidegate::plugin::response_hook::Guest for P {
-    fn on_response() -> Decision {
-        configured::<P>().and_then(P::on_response)
-    }
-}
-
-fn configured<P: Exported>() -> Result<&'static P::Config, String> {
-    P::settings().get().ok_or_else(|| "a hook was called before `configure`".to_owned())
 }
 
 /// A panic ends the instance by a trap that says nothing, so say it before.

@@ -132,6 +132,66 @@ impl<E: Into<Failure>> IntoFlow for std::result::Result<Flow, E> {
     }
 }
 
+/// What a hook decides about a piece of a body.
+///
+/// A [`Flow`] is one, too: `Next` passes the piece on.
+#[derive(Debug)]
+#[must_use = "a hook decides by returning it"]
+pub enum ChunkFlow {
+    /// On as it is.
+    Pass,
+    /// This goes on in its place; nothing of it, if this is empty.
+    Replace(Vec<u8>),
+    /// Answer this, in place of the upstream. Possible for a request only, and only before the first
+    /// piece of its body has gone on.
+    Reply(Reply),
+}
+
+impl From<Flow> for ChunkFlow {
+    fn from(flow: Flow) -> Self {
+        match flow {
+            Flow::Next => Self::Pass,
+            Flow::Reply(reply) => Self::Reply(reply),
+        }
+    }
+}
+
+/// What a hook for pieces of a body may return: a [`ChunkFlow`], a [`Flow`], or a `Result` of one
+/// with any error that can be displayed.
+#[diagnostic::on_unimplemented(
+    message = "a hook for pieces of a body cannot return `{Self}`",
+    note = "they return `ChunkFlow`, or a `Result` of it: `impl RequestBodyHook<Result<ChunkFlow>> for …`"
+)]
+pub trait IntoChunkFlow {
+    /// The decision, or why there is none.
+    ///
+    /// # Errors
+    /// The hook failed.
+    fn into_chunk_flow(self) -> Result<ChunkFlow>;
+}
+
+impl<F: Into<ChunkFlow>> IntoChunkFlow for F {
+    fn into_chunk_flow(self) -> Result<ChunkFlow> {
+        Ok(self.into())
+    }
+}
+
+impl<F: Into<ChunkFlow>, E: Into<Failure>> IntoChunkFlow for std::result::Result<F, E> {
+    fn into_chunk_flow(self) -> Result<ChunkFlow> {
+        self.map(Into::into).map_err(Into::into)
+    }
+}
+
+impl From<ChunkFlow> for types::ChunkFlow {
+    fn from(flow: ChunkFlow) -> Self {
+        match flow {
+            ChunkFlow::Pass => Self::Pass,
+            ChunkFlow::Replace(bytes) => Self::Replace(bytes),
+            ChunkFlow::Reply(Reply(reply)) => Self::Reply(reply),
+        }
+    }
+}
+
 impl From<Flow> for types::Flow {
     fn from(flow: Flow) -> Self {
         match flow {

@@ -1,8 +1,9 @@
 //! The moments at which a plugin is asked, a trait for each, and how they are run: the same way for
 //! the gateway (through [`export`](crate::export)) and for tests (through [`testing`](crate::testing)).
 
+use crate::exchange::Ended;
 use crate::host::types;
-use crate::{Flow, IntoFlow, Request, Response};
+use crate::{ChunkFlow, Flow, IntoChunkFlow, IntoFlow, Request, Response, Result};
 
 /// Asked when a request's head has arrived; nothing has been sent to the upstream.
 ///
@@ -12,6 +13,70 @@ use crate::{Flow, IntoFlow, Request, Response};
 pub trait RequestHook<Returned: IntoFlow = Flow> {
     /// Decides what becomes of this request.
     fn on_request(&self, request: &mut Request) -> Returned;
+
+    /// Whether this config needs the hook; if not, the gateway never calls it.
+    fn needed(&self) -> bool {
+        true
+    }
+
+    /// Whether the hook needs the request's whole body ([`Request::body`]), and of how many bytes at
+    /// most: the client of a larger one gets a 413. The use's `limits.body`, 1 MiB unless it says
+    /// otherwise, bounds what can be asked for.
+    ///
+    /// ```
+    /// use tidegate_sdk::prelude::*;
+    ///
+    /// #[derive(Config)]
+    /// struct OnlyJson;
+    ///
+    /// impl RequestHook for OnlyJson {
+    ///     fn on_request(&self, request: &mut Request) -> Flow {
+    ///         match serde_json::from_slice::<serde_json::Value>(&request.body().unwrap_or_default()) {
+    ///             Ok(_) => Flow::Next,
+    ///             Err(error) => Flow::reply(400).body(error.to_string()),
+    ///         }
+    ///     }
+    ///
+    ///     fn body_limit(&self) -> Option<u64> {
+    ///         Some(64 << 10)
+    ///     }
+    /// }
+    ///
+    /// export!(OnlyJson: RequestHook);
+    /// # fn main() {}
+    /// ```
+    fn body_limit(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Asked for every piece of a request's body on its way to the upstream, in whichever pieces it
+/// comes. Bodies of any size pass, and never wait to be complete.
+///
+/// `Returned` is as in [`RequestHook`], for a [`ChunkFlow`].
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+///
+/// #[derive(Config)]
+/// struct Upper;
+///
+/// impl RequestBodyHook for Upper {
+///     fn on_request_body(&self, chunk: Chunk, _: &Request) -> ChunkFlow {
+///         ChunkFlow::Replace(chunk.bytes.to_ascii_uppercase())
+///     }
+/// }
+///
+/// export!(Upper: RequestBodyHook);
+/// # fn main() {}
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no hook for pieces of a request's body",
+    note = "implement `RequestBodyHook` for it"
+)]
+pub trait RequestBodyHook<Returned: IntoChunkFlow = ChunkFlow> {
+    /// Decides what becomes of this piece. The request, past changing, is there to be read.
+    fn on_request_body(&self, chunk: Chunk, request: &Request) -> Returned;
 
     /// Whether this config needs the hook; if not, the gateway never calls it.
     fn needed(&self) -> bool {
@@ -50,10 +115,92 @@ pub trait ResponseHook<Returned: IntoFlow = Flow> {
     fn needed(&self) -> bool {
         true
     }
+
+    /// Whether the hook needs the response's whole body ([`Response::body`]), and of how many bytes
+    /// at most: a larger one becomes a 502. As in [`RequestHook::body_limit`]. Upstreams are then
+    /// asked for bodies that are neither encoded nor in parts.
+    fn body_limit(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Asked for every piece of a response's body on its way to the client, whose head has gone by then:
+/// a failure ends the connection, and a reply is a failure.
+///
+/// `Returned` is as in [`RequestBodyHook`]. Upstreams are asked for bodies that are neither encoded
+/// nor in parts.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no hook for pieces of a response's body",
+    note = "implement `ResponseBodyHook` for it"
+)]
+pub trait ResponseBodyHook<Returned: IntoChunkFlow = ChunkFlow> {
+    /// Decides what becomes of this piece. Response and request, past changing, are there to be read.
+    fn on_response_body(&self, chunk: Chunk, response: &Response, request: &Request) -> Returned;
+
+    /// Whether this config needs the hook; if not, the gateway never calls it.
+    fn needed(&self) -> bool {
+        true
+    }
+}
+
+/// Told how each exchange ended, after its last byte; nobody waits for it.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+///
+/// #[derive(Config)]
+/// struct Slow {
+///     milliseconds: u64,
+/// }
+///
+/// impl LogHook for Slow {
+///     fn on_log(&self, ended: &Ended, response: &Response, request: &Request) {
+///         if ended.total.as_millis() as u64 >= self.milliseconds {
+///             log::warn!("{} {} took {:?}: {}", request.method(), request.path(), ended.total, response.status());
+///         }
+///     }
+/// }
+///
+/// export!(Slow: LogHook);
+/// # fn main() {}
+/// ```
+#[diagnostic::on_unimplemented(message = "`{Self}` has no log hook", note = "implement `LogHook` for it")]
+pub trait LogHook {
+    /// Takes note of it. Response and request, past changing, are there to be read; where nobody was
+    /// answered, the response has a status only: that of `ended`.
+    fn on_log(&self, ended: &Ended, response: &Response, request: &Request);
+
+    /// Whether this config needs the hook; if not, the gateway never calls it.
+    fn needed(&self) -> bool {
+        true
+    }
+}
+
+/// Called from time to time, at the interval that the use is given by `timer` in gateway.toml, for
+/// one thread of the gateway. There is no exchange then.
+#[diagnostic::on_unimplemented(message = "`{Self}` has no timer hook", note = "implement `TimerHook` for it")]
+pub trait TimerHook {
+    /// Does what no request asks for.
+    ///
+    /// # Errors
+    /// Whatever went wrong; it is logged.
+    fn on_timer(&self) -> Result<()>;
+}
+
+/// A piece of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// What came; the last piece may be empty.
+    pub bytes: Vec<u8>,
+    /// There is no more.
+    pub end: bool,
 }
 
 /// What the gateway is told.
-pub(crate) type Decision = Result<types::Flow, types::Failure>;
+pub(crate) type Decision = std::result::Result<types::Flow, types::Failure>;
+
+/// What the gateway is told about a piece of a body.
+pub(crate) type ChunkDecision = std::result::Result<types::ChunkFlow, types::Failure>;
 
 /// Run a request hook on the current exchange.
 ///
@@ -66,6 +213,17 @@ pub fn run_on_request<Returned: IntoFlow>(hook: &impl RequestHook<Returned>) -> 
     Ok(flow.into())
 }
 
+/// Run a hook on a piece of the current request's body.
+///
+/// # Errors
+/// The hook failed.
+pub fn run_on_request_body<Returned: IntoChunkFlow>(
+    hook: &impl RequestBodyHook<Returned>,
+    chunk: Chunk,
+) -> ChunkDecision {
+    Ok(hook.on_request_body(chunk, &Request::past_changing()).into_chunk_flow()?.into())
+}
+
 /// Run a response hook on the current exchange.
 ///
 /// # Errors
@@ -75,4 +233,31 @@ pub fn run_on_response<Returned: IntoFlow>(hook: &impl ResponseHook<Returned>) -
     let flow = hook.on_response(&mut response, &Request::past_changing()).into_flow()?;
     response.finish()?;
     Ok(flow.into())
+}
+
+/// Run a hook on a piece of the current response's body.
+///
+/// # Errors
+/// The hook failed.
+pub fn run_on_response_body<Returned: IntoChunkFlow>(
+    hook: &impl ResponseBodyHook<Returned>,
+    chunk: Chunk,
+) -> ChunkDecision {
+    let (response, request) = (Response::past_changing(), Request::past_changing());
+    Ok(hook.on_response_body(chunk, &response, &request).into_chunk_flow()?.into())
+}
+
+/// Run a log hook on the current exchange.
+pub fn run_on_log(hook: &impl LogHook) {
+    if let Some(ended) = Ended::current() {
+        hook.on_log(&ended, &Response::past_changing(), &Request::past_changing());
+    }
+}
+
+/// Run a timer hook.
+///
+/// # Errors
+/// The hook failed.
+pub fn run_on_timer(hook: &impl TimerHook) -> std::result::Result<(), types::Failure> {
+    Ok(hook.on_timer()?)
 }

@@ -40,7 +40,9 @@
 //! # Where to look
 //!
 //! - [`Config`]: settings, parsed once, with a schema from which the gateway explains mistakes.
-//! - [`RequestHook`], [`ResponseHook`]: the hooks; [`Flow`]: what they decide.
+//! - [`RequestHook`], [`ResponseHook`]: the hooks that most plugins are; [`Flow`]: what they decide.
+//! - [`RequestBodyHook`], [`ResponseBodyHook`]: bodies piece by piece; [`LogHook`]: how it ended;
+//!   [`TimerHook`]: what no request asks for.
 //! - [`Request`], [`Response`]: read and edited by hooks; edits are sent in batches.
 //! - [`exchange`], [`identity`], [`mod@log`]: what else the gateway offers.
 //! - [`export!`]: makes it all a plugin.
@@ -76,9 +78,9 @@ mod response;
 pub mod testing;
 
 pub use config::Config;
-pub use flow::{Failure, Flow, IntoFlow, Reply, Result};
+pub use flow::{ChunkFlow, Failure, Flow, IntoChunkFlow, IntoFlow, Reply, Result};
 pub use header::{HeaderName, HeaderValue, InvalidHeaderName};
-pub use hook::{RequestHook, ResponseHook};
+pub use hook::{Chunk, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, TimerHook};
 pub use request::Request;
 pub use response::Response;
 
@@ -92,9 +94,12 @@ pub use serde_json::json;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings;
-    pub use crate::export::{
-        Activation, Description, Exported, OnRequest, OnResponse, Settings, is_plugin, request_hook_needed,
-        response_hook_needed,
+    pub use crate::export::hooks::{
+        OnLog, OnRequest, OnRequestBody, OnResponse, OnResponseBody, OnTimer, Wants, returned, wants_log,
+        wants_request, wants_request_body, wants_response, wants_response_body, wants_timer,
     };
-    pub use crate::hook::{run_on_request, run_on_response};
+    pub use crate::export::{Description, Exported, Settings, is_plugin};
+    pub use crate::hook::{
+        Chunk, run_on_log, run_on_request, run_on_request_body, run_on_response, run_on_response_body, run_on_timer,
+    };
 }

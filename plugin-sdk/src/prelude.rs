@@ -2,6 +2,7 @@
 
 #[doc(no_inline)]
 pub use crate::{
-    Config, Failure, Flow, HeaderName, HeaderValue, Reply, Request, RequestHook, Response, ResponseHook, Result,
-    exchange, export, identity, json, log,
+    Chunk, ChunkFlow, Config, Failure, Flow, HeaderName, HeaderValue, LogHook, Reply, Request, RequestBodyHook,
+    RequestHook, Response, ResponseBodyHook, ResponseHook, Result, TimerHook, exchange, exchange::Ended, export,
+    identity, json, log,
 };

@@ -117,6 +117,29 @@ impl Request {
         self.edits.remove(name.as_ref());
     }
 
+    /// Replaces the path, percent-encoded and beginning with `/`. The upstream gets just this path:
+    /// the route strips nothing off it any more, and the service puts nothing before it.
+    pub fn set_path(&mut self, path: &str) {
+        self.edits.note(host::request::set_path(path));
+    }
+
+    /// Replaces the method.
+    pub fn set_method(&mut self, method: &str) {
+        self.edits.note(host::request::set_method(method));
+    }
+
+    /// The whole body, as the plugins before this one left it; `None` unless it was asked for by
+    /// [`body_limit`](crate::RequestHook::body_limit), by this plugin or one before it.
+    pub fn body(&self) -> Option<Vec<u8>> {
+        host::request::body()
+    }
+
+    /// Replaces the body, whether or not it was asked for. Its length is seen to by the gateway, its
+    /// type is for [`set_header`](Self::set_header) to say.
+    pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
+        self.edits.note(host::request::set_body(body.as_ref()));
+    }
+
     /// Replaces the query, percent-encoded as it is; `None` removes it.
     pub fn set_query(&mut self, query: Option<&str>) {
         self.edits.note(host::request::set_query(query));

@@ -15,6 +15,11 @@ impl Response {
         Self { edits: Edits::new(host::response::edit) }
     }
 
+    /// For hooks that get it to read.
+    pub(crate) fn past_changing() -> Self {
+        Self { edits: Edits::new(|_| Ok(())) }
+    }
+
     /// The status, from 200 to 599.
     pub fn status(&self) -> u16 {
         host::response::status()
@@ -50,6 +55,18 @@ impl Response {
     /// Replaces the status; one outside of 200 to 599 makes the hook fail.
     pub fn set_status(&mut self, status: u16) {
         self.edits.note(host::response::set_status(status));
+    }
+
+    /// The whole body, as the plugins that saw it before left it; `None` unless it was asked for by
+    /// [`body_limit`](crate::ResponseHook::body_limit) or is an answer of the gateway's own.
+    pub fn body(&self) -> Option<Vec<u8>> {
+        host::response::body()
+    }
+
+    /// Replaces the body, whether or not it was asked for. Its length is seen to by the gateway, its
+    /// type is for [`set_header`](Self::set_header) to say.
+    pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
+        self.edits.note(host::response::set_body(body.as_ref()));
     }
 
     pub(crate) fn finish(self) -> Result<(), String> {

@@ -31,21 +31,26 @@
 //! # Ok::<(), String>(())
 //! ```
 
-use std::fmt;
 use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
 
-use crate::exchange::ClientCertificate;
-use crate::hook::Decision;
-use crate::host::types::Flow;
+use crate::exchange::{ClientCertificate, Ended};
+use crate::hook::{Chunk, ChunkDecision, Decision};
+use crate::host::types::{ChunkFlow, Flow};
 use crate::identity::Consumer;
 use crate::log::Level;
-use crate::{Config, IntoFlow, RequestHook, ResponseHook, config, hook};
+use crate::{
+    Config, IntoChunkFlow, IntoFlow, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, TimerHook,
+    config, hook,
+};
 
 mod headers;
 pub(crate) mod host;
+mod outcome;
 mod state;
 
 pub use headers::Headers;
+pub use outcome::{Outcome, Reply};
 use state::{Credential, State};
 
 /// The config's way into a plugin: parsed and validated as the gateway's `configure` does. (The
@@ -66,85 +71,39 @@ pub fn schema<C: Config>() -> serde_json::Value {
     config::schema::<C>().parse().expect("a schema is JSON")
 }
 
+/// Runs the timer hook, where there is no exchange.
+///
+/// # Errors
+/// Why it failed.
+pub fn timer(plugin: &impl TimerHook) -> Result<(), String> {
+    hook::run_on_timer(plugin)
+}
+
+/// An exchange that ended with this status, at once, and whose upstream said the same.
+pub fn ended(status: u16) -> Ended {
+    Ended {
+        begun: SystemTime::now(),
+        status,
+        upstream_status: Some(status),
+        failure: None,
+        answered: Duration::ZERO,
+        upstream: Some(Duration::ZERO),
+        plugins: Duration::ZERO,
+        total: Duration::ZERO,
+        received: 0,
+        sent: 0,
+    }
+}
+
+/// What the gateway answers itself.
+fn refusal(status: u16) -> Reply {
+    Reply { status, headers: Headers::default(), body: Vec::new() }
+}
+
 /// One request on its way through plugins, and its response.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     state: State,
-}
-
-/// What came of a hook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub enum Outcome {
-    /// The exchange goes on.
-    Next,
-    /// The plugin answers.
-    Reply(Reply),
-    /// The hook failed, for this reason. Its edits are undone.
-    Failed(String),
-}
-
-impl Outcome {
-    /// The answer.
-    ///
-    /// # Panics
-    /// If there is none.
-    #[track_caller]
-    pub fn reply(self) -> Reply {
-        match self {
-            Self::Reply(reply) => reply,
-            other => panic!("the hook did not reply: {other:?}"),
-        }
-    }
-
-    /// Why the hook failed.
-    ///
-    /// # Panics
-    /// If it did not.
-    #[track_caller]
-    pub fn failure(self) -> String {
-        match self {
-            Self::Failed(reason) => reason,
-            other => panic!("the hook did not fail: {other:?}"),
-        }
-    }
-}
-
-/// An answer given by a plugin.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// From 200 to 599.
-    pub status: u16,
-    /// Without what the gateway adds.
-    pub headers: Headers,
-    /// As the plugin gave it.
-    pub body: Vec<u8>,
-}
-
-impl Reply {
-    /// The body as text.
-    ///
-    /// # Panics
-    /// If it is not UTF-8.
-    #[track_caller]
-    pub fn text(&self) -> &str {
-        str::from_utf8(&self.body).expect("the body is UTF-8")
-    }
-
-    /// The body, parsed.
-    ///
-    /// # Panics
-    /// If it is no JSON.
-    #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).expect("the body is JSON")
-    }
-}
-
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?} \"{}\"", self.status, self.headers, self.body.escape_ascii())
-    }
 }
 
 impl Exchange {
@@ -173,6 +132,13 @@ impl Exchange {
         if !state::TOLD_BY_GATEWAY.contains(&name.as_str()) {
             self.state.request.headers.add(&name, value.as_ref()).expect("a field that can be sent");
         }
+        self
+    }
+
+    /// The request's body: none unless told otherwise.
+    #[must_use]
+    pub fn body(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.state.request_body.bytes = bytes.as_ref().to_vec();
         self
     }
 
@@ -234,12 +200,92 @@ impl Exchange {
         self
     }
 
-    /// Runs the request hook, unless the plugin does not need it.
+    /// The body of the upstream's answer: empty unless told otherwise.
+    #[must_use]
+    pub fn answer_body(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.state.response_body.bytes = bytes.as_ref().to_vec();
+        self
+    }
+
+    /// Runs the request hook, unless the plugin does not need it. A body that is larger than the
+    /// plugin takes is answered with 413, as by the gateway.
     pub fn request<Returned: IntoFlow>(&mut self, plugin: &impl RequestHook<Returned>) -> Outcome {
         if !plugin.needed() {
             return Outcome::Next;
         }
+        if let Some(most) = plugin.body_limit() {
+            if self.state.request_body.bytes.len() as u64 > most {
+                return Outcome::Reply(refusal(413));
+            }
+            self.state.request_body.whole = true;
+        }
         self.run(|| hook::run_on_request(plugin))
+    }
+
+    /// Runs the hook for pieces of the request's body on these pieces, the last of which ends it.
+    /// What goes on is in [`upstream_body`](Self::upstream_body) then.
+    pub fn request_pieces<Returned: IntoChunkFlow>(
+        &mut self,
+        plugin: &impl RequestBodyHook<Returned>,
+        pieces: &[&str],
+    ) -> Outcome {
+        self.state.sent = true;
+        let (outcome, gone) =
+            self.run_pieces(plugin.needed(), pieces, |chunk| hook::run_on_request_body(plugin, chunk));
+        self.state.sent = false;
+        self.state.request_body.bytes = gone;
+        outcome
+    }
+
+    /// Runs the hook for pieces of the response's body on these pieces, the last of which ends it.
+    /// What goes on is in [`client_body`](Self::client_body) then.
+    pub fn response_pieces<Returned: IntoChunkFlow>(
+        &mut self,
+        plugin: &impl ResponseBodyHook<Returned>,
+        pieces: &[&str],
+    ) -> Outcome {
+        let answer = &self.state.answer;
+        self.state.response.get_or_insert_with(|| answer.clone());
+        self.state.sent = true;
+        let (outcome, gone) =
+            self.run_pieces(plugin.needed(), pieces, |chunk| hook::run_on_response_body(plugin, chunk));
+        self.state.response_body.bytes = gone;
+        match outcome {
+            Outcome::Reply(_) => Outcome::Failed("it replies when the response's head is gone".to_owned()),
+            outcome => outcome,
+        }
+    }
+
+    /// Tells the log hook how the exchange ended, unless the plugin does not need it.
+    /// [`ended`] makes what it is told.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tidegate_sdk::prelude::*;
+    /// use tidegate_sdk::testing;
+    ///
+    /// #[derive(Config)]
+    /// struct Slow;
+    ///
+    /// impl LogHook for Slow {
+    ///     fn on_log(&self, ended: &Ended, _: &Response, request: &Request) {
+    ///         log::info!("{}: {:?}", request.path(), ended.total);
+    ///     }
+    /// }
+    ///
+    /// let mut exchange = testing::Exchange::get("/a");
+    /// exchange.over(&Slow, Ended { total: Duration::from_secs(2), ..testing::ended(200) });
+    /// assert_eq!(exchange.log()[0].1, "/a: 2s");
+    /// ```
+    pub fn over(&mut self, plugin: &impl LogHook, ended: Ended) {
+        if !plugin.needed() {
+            return;
+        }
+        let answer = &self.state.answer;
+        self.state.response.get_or_insert_with(|| answer.clone());
+        self.state.sent = true;
+        self.state.ended = Some(ended);
+        host::lend(&mut self.state, || hook::run_on_log(plugin));
     }
 
     /// Runs the response hook, unless the plugin does not need it: on the plugin's own answer if a
@@ -250,7 +296,33 @@ impl Exchange {
         }
         let answer = &self.state.answer;
         self.state.response.get_or_insert_with(|| answer.clone());
+        if let Some(most) = plugin.body_limit() {
+            if self.state.response_body.bytes.len() as u64 > most {
+                return Outcome::Reply(refusal(502));
+            }
+            self.state.response_body.whole = true;
+        }
         self.run(|| hook::run_on_response(plugin))
+    }
+
+    /// The request's method, as edited so far.
+    pub fn upstream_method(&self) -> &str {
+        &self.state.request.method
+    }
+
+    /// The request's path, as edited so far.
+    pub fn upstream_path(&self) -> &str {
+        &self.state.request.path
+    }
+
+    /// The request's body, as edited so far.
+    pub fn upstream_body(&self) -> &[u8] {
+        &self.state.request_body.bytes
+    }
+
+    /// The response's body, as edited so far.
+    pub fn client_body(&self) -> &[u8] {
+        &self.state.response_body.bytes
     }
 
     /// The request's query, as edited so far.
@@ -282,6 +354,35 @@ impl Exchange {
     /// The lines the plugin has logged.
     pub fn log(&self) -> &[(Level, String)] {
         &self.state.log
+    }
+
+    fn run_pieces(
+        &mut self,
+        needed: bool,
+        pieces: &[&str],
+        run: impl Fn(Chunk) -> ChunkDecision,
+    ) -> (Outcome, Vec<u8>) {
+        let mut gone = Vec::new();
+        for (at, piece) in pieces.iter().enumerate() {
+            let chunk = Chunk { bytes: piece.as_bytes().to_vec(), end: at + 1 == pieces.len() };
+            if !needed {
+                gone.extend(chunk.bytes);
+                continue;
+            }
+            match host::lend(&mut self.state, || run(chunk)) {
+                Ok(ChunkFlow::Pass) => gone.extend_from_slice(piece.as_bytes()),
+                Ok(ChunkFlow::Replace(bytes)) => gone.extend(bytes),
+                Ok(ChunkFlow::Reply(_)) if !gone.is_empty() => {
+                    return (Outcome::Failed("it replies after the first piece has gone on".to_owned()), gone);
+                }
+                Ok(ChunkFlow::Reply(reply)) => {
+                    let outcome = self.state.accept(reply).map_or_else(Outcome::Failed, Outcome::Reply);
+                    return (outcome, gone);
+                }
+                Err(reason) => return (Outcome::Failed(reason), gone),
+            }
+        }
+        (Outcome::Next, gone)
     }
 
     fn run(&mut self, run: impl FnOnce() -> Decision) -> Outcome {

@@ -65,6 +65,10 @@ pub enum Cause {
     PluginTimedOut,
     /// A plugin ran out of memory.
     PluginMemory,
+    /// A plugin kept failing and is not called for a while.
+    PluginTripped,
+    /// The target's answer is larger than a plugin that wants all of it can take.
+    UpstreamBodyTooLarge,
     /// The machine has no sockets left for this request.
     GatewayOverloaded,
     /// The gateway stops, and the request was not done in time.
@@ -164,6 +168,8 @@ impl Cause {
             Self::PluginFailed => ("plugin_failed", 500, Plugin, UNEXPECTED),
             Self::PluginTimedOut => ("plugin_timed_out", 500, Plugin, UNEXPECTED),
             Self::PluginMemory => ("plugin_memory", 500, Plugin, UNEXPECTED),
+            Self::PluginTripped => ("plugin_tripped", 503, Plugin, "The gateway is temporarily unable to serve this"),
+            Self::UpstreamBodyTooLarge => ("upstream_body_too_large", 502, Body, BAD_GATEWAY),
             Self::GatewayOverloaded => ("gateway_overloaded", 503, Connect, "The gateway is overloaded"),
             Self::GatewayDraining => ("gateway_draining", 503, Response, "The gateway is restarting"),
         };
@@ -205,7 +211,7 @@ const fn status_code(status: u16) -> StatusCode {
 }
 
 /// A cause with its story, which goes into the log and never to the client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     /// What kind.
     pub cause: Cause,

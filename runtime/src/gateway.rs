@@ -117,7 +117,7 @@ pub struct Summary {
 pub fn check(path: &Path) -> anyhow::Result<Summary> {
     let (config, faults) = config::load(path)?;
     let mut stock = Stock {
-        library: Library::new(Engine::new(1)?, 1),
+        library: Library::new(Engine::new(1)?, 1, None),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
         metrics: Arc::new(Metrics::new(1)),
@@ -157,7 +157,7 @@ impl Gateway {
 
         let metrics = Arc::new(Metrics::new(count));
         let mut stock = Stock {
-            library: Library::new(Engine::new(count)?, count),
+            library: Library::new(Engine::new(count)?, count, Some(control.clone())),
             transports: Transports::default(),
             upstreams: Upstreams::new(Some(control.clone()), count),
             metrics: Arc::clone(&metrics),

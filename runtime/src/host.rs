@@ -1,6 +1,8 @@
 //! The plugin host: from a .wasm file to a hook called on an exchange. Everything wasmtime is in here.
 
+pub mod activation;
 mod bindings;
+pub mod breaker;
 mod calls;
 pub mod chain;
 mod clock;
@@ -8,10 +10,14 @@ pub mod component;
 mod deadline;
 pub mod engine;
 pub mod exchange;
+mod hook;
 mod instance;
 pub mod library;
 pub mod load;
 pub mod plugin;
+pub mod plugin_use;
 mod schema;
+pub mod scratch;
 mod state;
+mod timer;
 mod wasi;

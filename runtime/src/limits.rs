@@ -36,8 +36,34 @@ pub const PLUGIN_STACK_BYTES: usize = 512 << 10;
 pub const PLUGIN_TABLE_ELEMENTS: usize = 100_000;
 /// Bytes of scratch that the plugins of one exchange may keep together.
 pub const SCRATCH_BYTES: usize = 64 << 10;
-/// Bytes that one host call, or the end of one, may carry into the gateway: bodies of replies are the largest.
-pub const PLUGIN_CALL_BYTES: usize = 2 << 20;
+/// Values of it; they are looked for one by one.
+pub const SCRATCH_VALUES: usize = 256;
+/// Bytes of a body that a plugin may have whole, unless the use says otherwise.
+pub const PLUGIN_BODY_BYTES: u64 = 1 << 20;
+/// The most that a use may allow: each request in flight holds so much, and its plugins as much again.
+pub const PLUGIN_BODY_BYTES_MAX: u64 = 64 << 20;
+/// Bytes that one host call, or the end of one, may carry into the gateway beyond a body: the rest of a reply.
+pub const PLUGIN_CALL_BYTES: usize = 1 << 20;
+/// Host calls that one hook may make: a body's pieces and all header fields one by one are far below.
+pub const PLUGIN_HOST_CALLS: u32 = 10_000;
+/// Instances of one plugin on one worker that may be in calls that wait, unless the use says otherwise.
+pub const PLUGIN_INSTANCES: usize = 64;
+/// The most that a use may ask for.
+pub const PLUGIN_INSTANCES_MAX: usize = 1_000;
+/// How long a call waits for an instance while all of them are in calls that wait.
+pub const PLUGIN_PLACE_TIME: Duration = Duration::from_secs(1);
+/// A plugin's timer comes no more often than this.
+pub const PLUGIN_TIMER_MIN: Duration = Duration::from_millis(100);
+/// A plugin use with a `trip` is stopped after so many failures, unless it says otherwise,
+pub const TRIP_FAILURES: u32 = 10;
+/// (and at most, since each is remembered)
+pub const TRIP_FAILURES_MAX: u32 = 10_000;
+/// within this time,
+pub const TRIP_WITHIN: Duration = Duration::from_secs(10);
+/// for so long.
+pub const TRIP_COOLDOWN: Duration = Duration::from_secs(30);
+/// Functions of a guest that are named when it trapped, the innermost first.
+pub const TRAP_FRAMES: usize = 8;
 /// Longest line that a plugin may log; the rest is cut.
 pub const PLUGIN_LOG_BYTES: usize = 4 << 10;
 

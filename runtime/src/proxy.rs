@@ -10,6 +10,7 @@ mod connection;
 mod connector;
 mod exchange;
 mod forward;
+mod hooks;
 mod http1;
 mod intake;
 pub mod observer;

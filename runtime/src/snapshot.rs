@@ -15,9 +15,11 @@ use crate::config::checked::{
 };
 use crate::config::faults::{Faults, Report, suggest};
 use crate::config::file;
-use crate::host::chain::{Chain, Use};
+use crate::host::breaker::Breaker;
+use crate::host::chain::Chain;
 use crate::host::component::Component;
 use crate::host::library::{Library, bundled};
+use crate::host::plugin_use::Use;
 use crate::identity::Identities;
 use crate::limits;
 use crate::observe::metrics::{Metrics, RouteMetrics};
@@ -41,7 +43,7 @@ pub struct Snapshot {
     /// Who may come in.
     pub identities: Arc<Identities>,
     /// The global plugin uses: all there is where no route was found.
-    pub global: Chain,
+    pub global: Arc<Chain>,
     /// Where requests without a route are counted.
     pub unrouted: Arc<RouteMetrics>,
     /// All upstreams, each once.
@@ -82,7 +84,7 @@ pub struct Route {
     /// Where it leads.
     pub service: Arc<Service>,
     /// What a request passes on its way.
-    pub chain: Chain,
+    pub chain: Arc<Chain>,
     /// Which schemes it takes.
     pub schemes: Schemes,
     /// Whether the matched prefix stays here.
@@ -329,10 +331,17 @@ impl Plugins<'_> {
         if self.faults.len() > wrong_before {
             return None;
         }
-        match self.library.plugin(&component, &plugin_use.config, plugin_use.limits) {
+        let timer = plugin_use.timer.as_ref();
+        if let Some(timer) = timer.filter(|_| !component.has_timer()) {
+            self.faults.at(&timer.span, format!("{name} has no timer hook that `timer` could call"));
+            return None;
+        }
+        let timer = timer.map(|timer| timer.value);
+        match self.library.plugin(&component, &plugin_use.config, plugin_use.limits, timer) {
             Ok(plugin) => {
                 let priority = plugin_use.priority.unwrap_or(component.priority);
-                Some(Use { name: name.into(), priority, plugin })
+                let breaker = plugin_use.trip.map(|trip| Arc::new(Breaker::new(trip)));
+                Some(Use { name: name.into(), priority, plugin, on_failure: plugin_use.on_failure, breaker })
             }
             Err(error) => {
                 self.faults.at(&plugin_use.config.span, format!("{name} refuses this config: {error}"));
@@ -364,7 +373,7 @@ impl Plugins<'_> {
 }
 
 /// One chain from all scopes, the widest first: a use in a narrower scope replaces the same plugin's wider one.
-fn chain<'u>(scopes: impl IntoIterator<Item = &'u Vec<Use>>) -> Chain {
+fn chain<'u>(scopes: impl IntoIterator<Item = &'u Vec<Use>>) -> Arc<Chain> {
     let mut uses: Vec<Use> = Vec::new();
     for scope in scopes {
         uses.retain(|wider| scope.iter().all(|narrower| narrower.name != wider.name));

@@ -119,7 +119,7 @@ async fn with_client_auth(authority: &Authority, clients: &Authority, auth: &str
          certificates = [{{ cert = \"server.pem\", key = \"server.key\" }}]\nclient_ca = \"clients.pem\"\n{auth}\n{}",
         one_route(upstream.address, "plugins = [{ use = \"witness\" }]")
     );
-    let folder = folder(&config, &[("witness.wasm", &built("test-plugins/witness.wasm"))]);
+    let folder = folder(&config, &[("witness.wasm", &built("guests/witness.wasm"))]);
     authority.server(&["localhost"]).write(folder.path(), "server");
     clients.write(folder.path(), "clients");
     Gateway::start_in(folder).await

@@ -160,6 +160,11 @@ impl Gateway {
         .await
     }
 
+    /// What is in the log so far.
+    pub fn log_lines(&self) -> Vec<Value> {
+        self.log.lock().unwrap().clone()
+    }
+
     /// Whether there is such a log line already.
     pub fn has_logged(&self, key: &str, text: &str) -> bool {
         let log = self.log.lock().unwrap();

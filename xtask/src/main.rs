@@ -64,7 +64,7 @@ cargo xtask <command>
   plugins         Compile every plugin to wasm:
                     plugins/*        to target/plugins/<name>.wasm
                     examples/*       to target/examples/<name>.wasm and <name>-wasip1.wasm
-                    tests/plugins/*  to target/test-plugins/<name>.wasm
+                    tests/guests/*  to target/guests/<name>.wasm
   demo            Run the gateway in front of an echo server, with curl lines to try.
   demo --check    The same, but sends the requests itself, swaps a plugin under load,
                   and fails unless every answer is as it should be.

@@ -1,6 +1,6 @@
 //! `cargo xtask plugins`: every plugin crate to a wasm file.
 //!
-//! In: the crates under `plugins/`, `examples/` and `tests/plugins/`. Out: their
+//! In: the crates under `plugins/`, `examples/` and `tests/guests/`. Out: their
 //! wasm files under the target folder, replaced only when their bytes differ,
 //! because a running gateway watches them.
 
@@ -94,7 +94,7 @@ const GROUPS: [Kind; 3] = [
     Kind { source: "plugins", output: "plugins", targets: &[Target::Wasip2] },
     // Also as core modules, which prove that the gateway loads both forms.
     Kind { source: "examples", output: "examples", targets: &[Target::Wasip2, Target::Wasip1] },
-    Kind { source: "tests/plugins", output: "test-plugins", targets: &[Target::Wasip2] },
+    Kind { source: "tests/guests", output: "guests", targets: &[Target::Wasip2] },
 ];
 
 struct Group {

@@ -38,6 +38,7 @@ fn current<T>(read: impl FnOnce(&mut State) -> T) -> T {
 pub(crate) mod request {
     use super::current;
     use crate::host::types::{Edit, Header};
+    use crate::testing::state::{Content, State};
 
     pub(crate) fn method() -> String {
         current(|state| state.request.method.clone())
@@ -78,32 +79,69 @@ pub(crate) mod request {
     }
 
     pub(crate) fn edit(edits: &[Edit]) -> Result<(), String> {
-        current(|state| match state.response {
-            Some(_) => Err(TOO_LATE.to_owned()),
-            None => state.request.headers.edit(edits),
+        change(|state| state.request.headers.edit(edits))
+    }
+
+    pub(crate) fn set_path(path: &str) -> Result<(), String> {
+        change(|state| {
+            if !path.starts_with('/') || path.contains(['?', '#']) {
+                return Err("a path begins with \"/\", and has no \"?\" and no \"#\"".to_owned());
+            }
+            state.request.path = path.bytes().fold(String::new(), |encoded, byte| match byte {
+                graphic if graphic.is_ascii_graphic() => encoded + &char::from(graphic).to_string(),
+                other => format!("{encoded}%{other:02X}"),
+            });
+            Ok(())
         })
     }
 
     pub(crate) fn set_query(query: Option<&str>) -> Result<(), String> {
-        current(|state| match (&state.response, query) {
-            (Some(_), _) => Err(TOO_LATE.to_owned()),
-            (None, Some(query)) if !query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') => {
+        change(|state| match query {
+            Some(query) if !query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') => {
                 Err("the query has a character that must be percent-encoded".to_owned())
             }
-            (None, query) => {
+            query => {
                 state.request.query = query.map(str::to_owned);
                 Ok(())
             }
         })
     }
 
-    const TOO_LATE: &str = "the request has been sent already";
+    pub(crate) fn set_method(method: &str) -> Result<(), String> {
+        change(|state| {
+            let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            if method.is_empty() || method == "CONNECT" || !method.bytes().all(token) {
+                return Err(format!("{method:?} is no method that can be forwarded"));
+            }
+            method.clone_into(&mut state.request.method);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn body() -> Option<Vec<u8>> {
+        current(|state| state.request_body.whole.then(|| state.request_body.bytes.clone()))
+    }
+
+    pub(crate) fn set_body(body: &[u8]) -> Result<(), String> {
+        change(|state| {
+            state.request_body = Content { bytes: body.to_vec(), whole: true };
+            Ok(())
+        })
+    }
+
+    fn change(change: impl FnOnce(&mut State) -> Result<(), String>) -> Result<(), String> {
+        current(|state| match state.response {
+            Some(_) => Err("the request has been sent already".to_owned()),
+            None if state.sent => Err("the request has been sent already".to_owned()),
+            None => change(state),
+        })
+    }
 }
 
 pub(crate) mod response {
     use super::current;
     use crate::host::types::{Edit, Header};
-    use crate::testing::state::ResponseHead;
+    use crate::testing::state::{Content, ResponseHead};
 
     pub(crate) fn status() -> u16 {
         head(|response| response.status)
@@ -118,13 +156,30 @@ pub(crate) mod response {
     }
 
     pub(crate) fn edit(edits: &[Edit]) -> Result<(), String> {
-        head(|response| response.headers.edit(edits))
+        change(|response| response.headers.edit(edits))
     }
 
     pub(crate) fn set_status(status: u16) -> Result<(), String> {
-        head(|response| {
+        change(|response| {
             ResponseHead::new(status, std::mem::take(&mut response.headers)).map(|changed| *response = changed)
         })
+    }
+
+    pub(crate) fn body() -> Option<Vec<u8>> {
+        current(|state| state.response_body.whole.then(|| state.response_body.bytes.clone()))
+    }
+
+    pub(crate) fn set_body(body: &[u8]) -> Result<(), String> {
+        change(|_| Ok(()))?;
+        current(|state| state.response_body = Content { bytes: body.to_vec(), whole: true });
+        Ok(())
+    }
+
+    fn change(change: impl FnOnce(&mut ResponseHead) -> Result<(), String>) -> Result<(), String> {
+        if current(|state| state.sent) {
+            return Err("the response has been sent already".to_owned());
+        }
+        head(change)
     }
 
     fn head<T>(read: impl FnOnce(&mut ResponseHead) -> T) -> T {
@@ -150,7 +205,10 @@ pub(crate) mod client {
 }
 
 pub(crate) mod exchange {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::current;
+    use crate::bindings::imports::tidegate::plugin::exchange::{Outcome, Timings};
 
     pub(crate) fn id() -> String {
         current(|_| "00112233445566778899aabbccddeeff".to_owned())
@@ -174,6 +232,34 @@ pub(crate) mod exchange {
 
     pub(crate) fn set(key: &str, value: &[u8]) {
         current(|state| state.scratch.insert(key.to_owned(), value.to_vec()));
+    }
+
+    pub(crate) fn shared_get(key: &str) -> Option<Vec<u8>> {
+        current(|state| state.shared.get(key).cloned())
+    }
+
+    pub(crate) fn shared_set(key: &str, value: &[u8]) {
+        current(|state| state.shared.insert(key.to_owned(), value.to_vec()));
+    }
+
+    /// As the gateway tells it.
+    pub(crate) fn ended() -> Option<Outcome> {
+        let microseconds = |time: Duration| time.as_micros() as u64;
+        let ended = current(|state| state.ended.clone())?;
+        Some(Outcome {
+            status: ended.status,
+            upstream_status: ended.upstream_status,
+            failure: ended.failure,
+            timings: Timings {
+                answered: microseconds(ended.answered),
+                upstream: ended.upstream.map(microseconds),
+                plugins: microseconds(ended.plugins),
+                total: microseconds(ended.total),
+            },
+            received: ended.received,
+            sent: ended.sent,
+            begun: microseconds(ended.begun.duration_since(UNIX_EPOCH).unwrap_or_default()),
+        })
     }
 }
 

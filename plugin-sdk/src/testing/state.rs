@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{Headers, Reply};
-use crate::exchange::ClientCertificate;
+use crate::exchange::{ClientCertificate, Ended};
 use crate::host::types;
 use crate::identity::Consumer;
 use crate::log::Level;
@@ -12,8 +12,13 @@ use crate::log::Level;
 #[derive(Debug, Clone)]
 pub(super) struct State {
     pub(super) request: RequestHead,
+    pub(super) request_body: Content,
     /// There is one once the request is past changing.
     pub(super) response: Option<ResponseHead>,
+    pub(super) response_body: Content,
+    /// Both heads are past changing.
+    pub(super) sent: bool,
+    pub(super) ended: Option<Ended>,
     /// What the upstream would answer.
     pub(super) answer: ResponseHead,
     pub(super) client: SocketAddr,
@@ -26,7 +31,15 @@ pub(super) struct State {
     /// By which credential, too.
     pub(super) consumer: Option<Credential>,
     pub(super) scratch: BTreeMap<String, Vec<u8>>,
+    pub(super) shared: BTreeMap<String, Vec<u8>>,
     pub(super) log: Vec<(Level, String)>,
+}
+
+/// A body, and whether the hook that runs may have it whole.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Content {
+    pub(super) bytes: Vec<u8>,
+    pub(super) whole: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -68,7 +81,11 @@ impl State {
                 query,
                 headers,
             },
+            request_body: Content::default(),
             response: None,
+            response_body: Content::default(),
+            sent: false,
+            ended: None,
             answer: ResponseHead { status: 200, headers: Headers::default() },
             client: SocketAddr::from(([192, 0, 2, 1], 40_000)),
             certificate: None,
@@ -77,6 +94,7 @@ impl State {
             credentials: Vec::new(),
             consumer: None,
             scratch: BTreeMap::new(),
+            shared: BTreeMap::new(),
             log: Vec::new(),
         }
     }
@@ -87,6 +105,7 @@ impl State {
         let headers = Headers::of_reply(reply.headers).map_err(refused)?;
         let head = ResponseHead::new(reply.status, headers).map_err(refused)?;
         self.response = Some(head.clone());
+        self.response_body = Content { bytes: reply.body.clone(), whole: true };
         Ok(Reply { status: head.status, headers: head.headers, body: reply.body })
     }
 

@@ -75,6 +75,32 @@ pub struct PluginUse {
     pub priority: Option<i32>,
     /// What each call may cost.
     pub limits: PluginLimits,
+    /// What becomes of an exchange when the plugin fails.
+    pub on_failure: OnFailure,
+    /// When it is not called any more for a while.
+    pub trip: Option<Trip>,
+    /// How often its timer hook is called, if it has one.
+    pub timer: Option<Located<Duration>>,
+}
+
+/// What becomes of an exchange when one of its plugins fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnFailure {
+    /// It fails, too.
+    Closed,
+    /// It goes on as if the plugin had not been called.
+    Open,
+}
+
+/// When a plugin that keeps failing is not called any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Trip {
+    /// After so many failures
+    pub failures: u32,
+    /// within this time
+    pub within: Duration,
+    /// it is not called for so long.
+    pub cooldown: Duration,
 }
 
 /// A plugin's config, with the place of each of its values, so that what the plugin's schema
@@ -105,6 +131,10 @@ pub struct PluginLimits {
     pub time: Duration,
     /// Linear memory per instance, in bytes.
     pub memory: usize,
+    /// Bytes of a body that it may ask to have whole.
+    pub body: u64,
+    /// Instances per worker that may be in calls that wait.
+    pub instances: usize,
 }
 
 /// `[[services]]`

@@ -1,13 +1,14 @@
 //! One entry of a `plugins` list: which plugin, with which config, within which limits.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use serde_json::{Map, Number, Value as Json};
 use toml::de::{DeFloat, DeInteger, DeValue};
 
-use super::checked::{Place, PluginConfig, PluginLimits, PluginUse};
+use super::checked::{OnFailure, Place, PluginConfig, PluginLimits, PluginUse, Trip};
 use super::faults::{Faults, Span};
-use super::reader::{Fields, Value};
+use super::reader::{Fields, Located, Value};
 use super::values::{ByteSize, Period};
 use crate::limits;
 
@@ -34,6 +35,12 @@ fn plugin_use(value: &Value<'_>, faults: &Faults) -> Option<PluginUse> {
     };
     let priority = fields.integer("priority", i64::from(i32::MIN)..=i64::from(i32::MAX));
     let limits = plugin_limits(&fields);
+    let on_failure = fields.parse::<OnFailure>("on_failure").map_or(OnFailure::Closed, |said| said.value);
+    let trip = trip(&fields);
+    let timer = fields.parse::<Period>("timer").map(|period| Located { value: period.value.0, span: period.span });
+    if let Some(timer) = timer.as_ref().filter(|timer| timer.value < limits::PLUGIN_TIMER_MIN) {
+        fields.faults().at(&timer.span, format!("`timer` is at least {:?}", limits::PLUGIN_TIMER_MIN));
+    }
     let enabled = fields.boolean("enabled").unwrap_or(true);
     fields.finish();
     enabled.then_some(())?;
@@ -42,11 +49,45 @@ fn plugin_use(value: &Value<'_>, faults: &Faults) -> Option<PluginUse> {
         config: config?,
         priority: priority.and_then(|priority| i32::try_from(priority).ok()),
         limits,
+        on_failure,
+        trip,
+        timer,
     })
 }
 
+impl FromStr for OnFailure {
+    type Err = String;
+
+    fn from_str(said: &str) -> Result<Self, String> {
+        match said {
+            "closed" => Ok(Self::Closed),
+            "open" => Ok(Self::Open),
+            _ => Err("expected \"closed\" (the request fails, too) or \"open\" (it goes on without)".to_owned()),
+        }
+    }
+}
+
+fn trip(plugin_use: &Fields<'_>) -> Option<Trip> {
+    let value = plugin_use.value("trip")?;
+    let fields = Fields::of(value, "`trip`", plugin_use.faults())?;
+    let failures = fields.integer("failures", 1..=i64::from(limits::TRIP_FAILURES_MAX));
+    let period = |name, otherwise| fields.parse::<Period>(name).map_or(otherwise, |period| period.value.0);
+    let trip = Trip {
+        failures: failures.and_then(|failures| u32::try_from(failures).ok()).unwrap_or(limits::TRIP_FAILURES),
+        within: period("within", limits::TRIP_WITHIN),
+        cooldown: period("cooldown", limits::TRIP_COOLDOWN),
+    };
+    fields.finish();
+    Some(trip)
+}
+
 fn plugin_limits(plugin_use: &Fields<'_>) -> PluginLimits {
-    let mut checked = PluginLimits { time: limits::PLUGIN_TIME, memory: limits::PLUGIN_MEMORY_BYTES };
+    let mut checked = PluginLimits {
+        time: limits::PLUGIN_TIME,
+        memory: limits::PLUGIN_MEMORY_BYTES,
+        body: limits::PLUGIN_BODY_BYTES,
+        instances: limits::PLUGIN_INSTANCES,
+    };
     let Some(value) = plugin_use.value("limits") else { return checked };
     let Some(fields) = Fields::of(value, "`limits`", plugin_use.faults()) else { return checked };
     if let Some(time) = fields.parse::<Period>("time") {
@@ -62,6 +103,15 @@ fn plugin_limits(plugin_use: &Fields<'_>) -> PluginLimits {
         if !(limits::PLUGIN_MEMORY_MIN..=limits::PLUGIN_MEMORY_MAX).contains(&checked.memory) {
             fields.faults().at(&memory.span, "`memory` is from 64KiB to 4GiB");
         }
+    }
+    if let Some(body) = fields.parse::<ByteSize>("body") {
+        checked.body = body.value.0 as u64;
+        if checked.body > limits::PLUGIN_BODY_BYTES_MAX {
+            fields.faults().at(&body.span, "`body` is at most 64MiB: every request in flight holds so much");
+        }
+    }
+    if let Some(instances) = fields.integer("instances", 1..=limits::PLUGIN_INSTANCES_MAX as i64) {
+        checked.instances = usize::try_from(instances).unwrap_or(limits::PLUGIN_INSTANCES);
     }
     fields.finish();
     checked

@@ -12,5 +12,3 @@ wasmtime::component::bindgen!({
 pub(super) const PACKAGE: &str = "tidegate:plugin";
 pub(super) const VERSION: &str = "0.1.0";
 pub(super) const LIFECYCLE: &str = "tidegate:plugin/lifecycle@0.1.0";
-pub(super) const REQUEST_HOOK: &str = "tidegate:plugin/request-hook@0.1.0";
-pub(super) const RESPONSE_HOOK: &str = "tidegate:plugin/response-hook@0.1.0";

@@ -1,65 +1,43 @@
-//! The plugin uses of one route, in order, and how they are run on an exchange.
+//! The plugin uses of one route, in order. What they need together says how an exchange has to be led through them;
+//! `proxy/hooks.rs` leads it.
 
 use std::sync::Arc;
 
-use super::bindings::tidegate::plugin::types::{Flow, Reply as GuestReply};
-use super::calls::{field, final_status};
-use super::exchange::{Exchange, ResponseHead};
-use super::instance::CallError;
-use super::plugin::{Hook, Plugin};
-use crate::error::{Cause, Failure};
-use crate::limits;
-use bytes::Bytes;
-use http::HeaderMap;
+use super::activation::BodyMode;
+use super::plugin_use::Use;
 
 /// What a request passes on its way: requests from first to last, responses from last to first.
 #[derive(Default)]
 pub struct Chain {
     uses: Box<[Use]>,
+    needs: Needs,
 }
 
-/// One plugin in a chain.
-#[derive(Clone)]
-pub struct Use {
-    /// The name it is used by.
-    pub name: Arc<str>,
-    /// Higher runs earlier.
-    pub priority: i32,
-    /// What is called.
-    pub plugin: Arc<Plugin>,
-}
-
-/// An answer in place of the upstream's.
-pub struct Reply {
-    /// Status and header section.
-    pub head: ResponseHead,
-    /// The whole body.
-    pub body: Bytes,
-}
-
-/// How the request hooks ended.
-pub struct Passage {
-    /// How many uses were entered: their response hooks are due.
-    pub entered: usize,
-    /// What now.
-    pub outcome: Outcome,
-}
-
-/// What a chain's request hooks decided together.
-pub enum Outcome {
-    /// On to the upstream.
-    Forward,
-    /// A plugin answers.
-    Reply(Reply),
-    /// A plugin failed; nobody else was asked.
-    Failed(Failure),
+/// What an exchange owes the uses of a chain beyond calling their hooks for heads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Pieces of the request's body go through some plugin.
+    pub request_pieces: bool,
+    /// Pieces of the response's body do.
+    pub response_pieces: bool,
+    /// Some plugin gets the whole of the response's body, or its pieces, so it has to come unencoded and unabridged.
+    pub response_body: bool,
+    /// Some plugin wants to know how it ended.
+    pub log: bool,
 }
 
 impl Chain {
     /// A chain in the order of priority; uses of the same priority stay as listed.
-    pub fn new(mut uses: Vec<Use>) -> Self {
+    pub fn new(mut uses: Vec<Use>) -> Arc<Self> {
         uses.sort_by_key(|plugin_use| std::cmp::Reverse(plugin_use.priority));
-        Self { uses: uses.into() }
+        let needs = |need: fn(&Use) -> bool| uses.iter().any(need);
+        let needs = Needs {
+            request_pieces: needs(|the| the.plugin.activation.request_body == BodyMode::Chunked),
+            response_pieces: needs(|the| the.plugin.activation.response_body == BodyMode::Chunked),
+            response_body: needs(|the| the.plugin.activation.response_body != BodyMode::None),
+            log: needs(|the| the.plugin.activation.on_log),
+        };
+        Arc::new(Self { uses: uses.into(), needs })
     }
 
     /// The uses, in the order requests meet them.
@@ -67,87 +45,8 @@ impl Chain {
         &self.uses
     }
 
-    /// Run the request hooks until one replies or fails.
-    pub fn on_request(&self, worker: usize, exchange: &mut Box<Exchange>) -> Passage {
-        for (index, plugin_use) in self.uses.iter().enumerate() {
-            if !plugin_use.plugin.activation.on_request {
-                continue;
-            }
-            match plugin_use.call(Hook::Request, worker, index, exchange) {
-                Ok(None) => {}
-                Ok(Some(reply)) => return Passage { entered: index + 1, outcome: Outcome::Reply(reply) },
-                // Whoever failed does not get to answer for it.
-                Err(failure) => return Passage { entered: index, outcome: Outcome::Failed(failure) },
-            }
-        }
-        Passage { entered: self.uses.len(), outcome: Outcome::Forward }
+    /// What they need together.
+    pub fn needs(&self) -> Needs {
+        self.needs
     }
-
-    /// Run the response hooks of the first `entered` uses, the last of them first. They see and edit
-    /// `exchange.response`; a reply replaces it together with `body`, and so does the answer to a failure, which
-    /// `answer_failure` gives. The hooks that are left then run on that.
-    pub fn on_response<B: From<Bytes>>(
-        &self,
-        worker: usize,
-        entered: usize,
-        exchange: &mut Box<Exchange>,
-        body: &mut B,
-        mut answer_failure: impl FnMut(&Exchange, Failure) -> Reply,
-    ) {
-        for (index, plugin_use) in self.uses.iter().enumerate().take(entered).rev() {
-            if !plugin_use.plugin.activation.on_response {
-                continue;
-            }
-            let reply = match plugin_use.call(Hook::Response, worker, index, exchange) {
-                Ok(None) => continue,
-                Ok(Some(reply)) => reply,
-                Err(failure) => answer_failure(exchange, failure),
-            };
-            exchange.response = Some(reply.head);
-            *body = B::from(reply.body);
-        }
-    }
-}
-
-impl Use {
-    fn call(
-        &self,
-        hook: Hook,
-        worker: usize,
-        index: usize,
-        exchange: &mut Box<Exchange>,
-    ) -> Result<Option<Reply>, Failure> {
-        let flow = self.plugin.call(hook, worker, index, exchange).map_err(|error| self.failure(hook, &error))?;
-        match flow {
-            Flow::Next => Ok(None),
-            Flow::Reply(reply) => parse_reply(reply).map(Some).map_err(|problem| {
-                self.failure(hook, &CallError::Failed(format!("its reply cannot be sent: {problem}")))
-            }),
-        }
-    }
-
-    fn failure(&self, hook: Hook, error: &CallError) -> Failure {
-        let cause = match error {
-            CallError::Failed(_) | CallError::Trapped(_) => Cause::PluginFailed,
-            CallError::TimedOut => Cause::PluginTimedOut,
-            CallError::OutOfMemory => Cause::PluginMemory,
-        };
-        let hook = match hook {
-            Hook::Request => "on-request",
-            Hook::Response => "on-response",
-        };
-        Failure::new(cause, format!("plugin {}, {hook}: {error}", self.name))
-    }
-}
-
-fn parse_reply(reply: GuestReply) -> Result<Reply, String> {
-    if reply.headers.len() > limits::HEADER_FIELDS {
-        return Err(format!("{} header fields are more than {}", reply.headers.len(), limits::HEADER_FIELDS));
-    }
-    let mut headers = HeaderMap::with_capacity(reply.headers.len() + 2);
-    for header in reply.headers {
-        let (name, value) = field(header)?;
-        headers.append(name, value);
-    }
-    Ok(Reply { head: ResponseHead { status: final_status(reply.status)?, headers }, body: reply.body.into() })
 }

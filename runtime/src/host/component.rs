@@ -7,11 +7,12 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Store, StoreContextMut};
 
+use super::bindings::LIFECYCLE;
 use super::bindings::exports::tidegate::plugin::lifecycle::Description;
-use super::bindings::{LIFECYCLE, REQUEST_HOOK, RESPONSE_HOOK};
 use super::clock::{CONTROL, Callers};
 use super::deadline;
 use super::engine::Engine;
+use super::hook::{self, Exports};
 use super::load::{self, LoadError};
 use super::schema::Schema;
 use super::state::State;
@@ -33,8 +34,16 @@ pub struct Component {
     pub(super) callers: Arc<Callers>,
     pub(super) pre: InstancePre<State>,
     pub(super) configure: ComponentExportIndex,
-    pub(super) on_request: Option<ComponentExportIndex>,
-    pub(super) on_response: Option<ComponentExportIndex>,
+    pub(super) exports: Exports,
+    /// Some of its imports may wait for something, so calls have to be awaited.
+    pub(super) waits: bool,
+}
+
+impl Component {
+    /// Whether it has a timer hook.
+    pub fn has_timer(&self) -> bool {
+        self.exports.timer.is_some()
+    }
 }
 
 /// SHA-256 of a plugin's file, by which it is known.
@@ -62,16 +71,10 @@ impl Component {
             .map_err(|error| load::mismatch(&error))?;
         let pre = linker.instantiate_pre(&compiled).map_err(|error| load::mismatch(&error))?;
 
-        let function = |interface: &str, name: &str| {
-            let interface = compiled.get_export_index(None, interface)?;
-            compiled.get_export_index(Some(&interface), name)
-        };
-        let missing = || LoadError::NotAPlugin;
-        let describe = function(LIFECYCLE, "describe").ok_or_else(missing)?;
-        let configure = function(LIFECYCLE, "configure").ok_or_else(missing)?;
-        let on_request = function(REQUEST_HOOK, "on-request");
-        let on_response = function(RESPONSE_HOOK, "on-response");
-        if on_request.is_none() && on_response.is_none() {
+        let lifecycle = |name| hook::export(&compiled, LIFECYCLE, name).ok_or(LoadError::NotAPlugin);
+        let (describe, configure) = (lifecycle("describe")?, lifecycle("configure")?);
+        let exports = Exports::of(&compiled);
+        if exports.none() {
             return Err(LoadError::NoHook);
         }
 
@@ -86,8 +89,8 @@ impl Component {
             callers: Arc::clone(engine.callers()),
             pre,
             configure,
-            on_request,
-            on_response,
+            exports,
+            waits: false,
         })
     }
 }

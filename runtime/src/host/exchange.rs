@@ -4,14 +4,15 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 
+use super::scratch::Scratch;
 use crate::identity::{Credential, Identities};
-use crate::limits;
 use crate::proxy::route::Captures;
 use crate::snapshot::Route;
 use crate::tls::session::Session;
@@ -30,8 +31,14 @@ pub struct Exchange {
     pub captures: Captures,
     /// The request, as edited so far.
     pub request: RequestHead,
+    /// Its body, as far as plugins have to do with it.
+    pub request_body: Content,
     /// The answer, as edited so far; `None` until response hooks run.
     pub response: Option<ResponseHead>,
+    /// Its body, likewise.
+    pub response_body: Content,
+    /// Where both are on their way, which says what may still be changed.
+    pub progress: Progress,
     /// Where the request goes, once that is known.
     pub route: Option<Arc<Route>>,
     /// Who sent it, once a plugin has found out.
@@ -40,29 +47,160 @@ pub struct Exchange {
     pub identities: Arc<Identities>,
     /// What plugins keep from hook to hook.
     pub scratch: Scratch,
+    /// How it ended, once it has.
+    pub outcome: Option<Box<Ended>>,
+    /// As it was before the call under way, if that has changed something and may have to be undone.
+    pub(super) before: Option<Box<Before>>,
 }
 
 impl Exchange {
-    /// Stands in a plugin's store while no exchange is lent to it.
-    pub(super) fn vacant() -> Self {
+    /// One that has just come.
+    pub fn new(
+        id: RequestId,
+        client: SocketAddr,
+        scheme: Scheme,
+        tls: Option<Arc<Session>>,
+        request: RequestHead,
+        identities: Arc<Identities>,
+    ) -> Self {
         Self {
-            id: RequestId([0; 16]),
-            client: SocketAddr::from(([0, 0, 0, 0], 0)),
-            scheme: Scheme::Http,
-            tls: None,
+            id,
+            client,
+            scheme,
+            tls,
             captures: Captures::default(),
-            request: RequestHead {
-                method: Method::GET,
-                target: PathAndQuery::from_static("/"),
-                headers: HeaderMap::new(),
-            },
+            request,
+            request_body: Content::default(),
             response: None,
+            response_body: Content::default(),
+            progress: Progress::Request,
             route: None,
             credential: None,
-            identities: Arc::default(),
+            identities,
             scratch: Scratch::default(),
+            outcome: None,
+            before: None,
         }
     }
+
+    /// None at all: stands where one has been taken away.
+    pub fn vacant() -> Self {
+        let request = RequestHead {
+            method: Method::GET,
+            target: PathAndQuery::from_static("/"),
+            headers: HeaderMap::new(),
+            is_final: false,
+        };
+        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
+        Self::new(RequestId([0; 16]), nobody, Scheme::Http, None, request, Arc::default())
+    }
+
+    /// The same exchange for hooks that run beside it, on pieces of a body: its heads are past changing, its scratch is
+    /// shared.
+    pub fn beside(&mut self) -> Box<Self> {
+        let (tls, identities) = (self.tls.clone(), Arc::clone(&self.identities));
+        Box::new(Self {
+            captures: self.captures.clone(),
+            response: self.response.clone(),
+            progress: Progress::Body,
+            route: self.route.clone(),
+            credential: self.credential.clone(),
+            scratch: self.scratch.share(),
+            ..Self::new(self.id, self.client, self.scheme, tls, self.request.clone(), identities)
+        })
+    }
+
+    /// Keep what a call may change as it is now, unless that was done already.
+    pub(super) fn remember(&mut self) {
+        if self.before.is_none() {
+            self.before = Some(Box::new(Before {
+                request: self.request.clone(),
+                request_body: self.request_body.clone(),
+                response: self.response.clone(),
+                response_body: self.response_body.clone(),
+                credential: self.credential.clone(),
+            }));
+        }
+    }
+
+    /// Undo what was changed since [`Self::remember`].
+    pub(super) fn undo(&mut self) {
+        if let Some(before) = self.before.take() {
+            let Before { request, request_body, response, response_body, credential } = *before;
+            (self.request, self.request_body) = (request, request_body);
+            (self.response, self.response_body) = (response, response_body);
+            self.credential = credential;
+        }
+    }
+}
+
+/// What a call may change, as it was.
+pub(super) struct Before {
+    request: RequestHead,
+    request_body: Content,
+    response: Option<ResponseHead>,
+    response_body: Content,
+    credential: Option<Arc<Credential>>,
+}
+
+/// How far an exchange has come, as plugins are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Request hooks run: the request may be changed, and there is no response.
+    Request,
+    /// Response hooks run: the request has been sent, the response may be changed.
+    Response,
+    /// Pieces of a body go on their way: both heads are past changing.
+    Body,
+    /// It is over.
+    Over,
+}
+
+/// A body, as far as plugins have to do with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Content {
+    /// It is not here: it is on its way, or there is none.
+    #[default]
+    Elsewhere,
+    /// All of it, as it came.
+    Whole(Bytes),
+    /// What a plugin has put in its place.
+    Replaced(Bytes),
+}
+
+impl Content {
+    /// The bytes, if they are here.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Elsewhere => None,
+            Self::Whole(bytes) | Self::Replaced(bytes) => Some(bytes),
+        }
+    }
+}
+
+/// How an exchange ended, as the access log has it.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// When its request came.
+    pub begun: SystemTime,
+    /// 499 if the client went away.
+    pub status: u16,
+    /// What the upstream said, if it said anything.
+    pub upstream_status: Option<u16>,
+    /// The cause's code, if it failed.
+    pub failure: Option<&'static str>,
+    /// From the request's head to the answer's.
+    pub answered: Duration,
+    /// Of this, the upstream's part.
+    pub upstream: Option<Duration>,
+    /// Of this, what plugins took.
+    pub plugins: Duration,
+    /// Until the answer's last byte.
+    pub total: Duration,
+    /// Bytes of the request's body.
+    pub received: u64,
+    /// Bytes of the response's body.
+    pub sent: u64,
 }
 
 /// How a request reached the gateway, or the proxy in front of it.
@@ -85,6 +223,7 @@ impl Scheme {
 }
 
 /// A request without its body.
+#[derive(Debug, Clone)]
 pub struct RequestHead {
     /// GET, POST …
     pub method: Method,
@@ -92,6 +231,8 @@ pub struct RequestHead {
     pub target: PathAndQuery,
     /// The header section; `host` is always the authority the client asked for.
     pub headers: HeaderMap,
+    /// A plugin has said which path the upstream gets: nothing is stripped off it, and nothing put before it.
+    pub is_final: bool,
 }
 
 impl RequestHead {
@@ -102,6 +243,7 @@ impl RequestHead {
 }
 
 /// A response without its body.
+#[derive(Debug, Clone)]
 pub struct ResponseHead {
     /// 200 to 599.
     pub status: StatusCode,
@@ -133,38 +275,5 @@ impl RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// Values that plugin uses keep for the exchange, each use seeing its own.
-#[derive(Default)]
-pub struct Scratch {
-    entries: Vec<(usize, String, Bytes)>,
-    bytes: usize,
-}
-
-impl Scratch {
-    /// What use number `owner` of the chain keeps under `key`.
-    pub fn value(&self, owner: usize, key: &str) -> Option<&Bytes> {
-        self.entries.iter().find(|(o, k, _)| *o == owner && k == key).map(|(_, _, value)| value)
-    }
-
-    /// Keep `value`.
-    ///
-    /// # Errors
-    /// The exchange would hold more than [`limits::SCRATCH_BYTES`].
-    pub fn keep(&mut self, owner: usize, key: String, value: Bytes) -> Result<(), String> {
-        let added = key.len() + value.len();
-        let old = self.entries.iter().position(|(o, k, _)| *o == owner && *k == key);
-        let freed = old.and_then(|at| self.entries.get(at)).map_or(0, |(_, k, v)| k.len() + v.len());
-        if self.bytes - freed + added > limits::SCRATCH_BYTES {
-            return Err(format!("the scratch of one exchange holds at most {} bytes", limits::SCRATCH_BYTES));
-        }
-        self.bytes = self.bytes - freed + added;
-        match old.and_then(|at| self.entries.get_mut(at)) {
-            Some(entry) => entry.2 = value,
-            None => self.entries.push((owner, key, value)),
-        }
-        Ok(())
     }
 }

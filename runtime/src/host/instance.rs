@@ -1,27 +1,40 @@
-//! One instance of a plugin on one worker: a store with the plugin in it, configured, its hooks at hand.
+//! One instance of a plugin: a store with the plugin in it, configured. A call lends it the exchange and takes the
+//! exchange back, however the call ends; who calls says whether the guest may wait within it.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
 use thiserror::Error;
-use wasmtime::component::TypedFunc;
-use wasmtime::{Store, Trap};
+use wasmtime::component::{ComponentNamedList, Instance as Guest, Lift, Lower};
+use wasmtime::{Store, Trap, WasmBacktrace};
 
-use super::bindings::exports::tidegate::plugin::lifecycle::Activation as GuestActivation;
-use super::bindings::tidegate::plugin::types::Flow;
+use super::activation::Activation;
+use super::bindings::exports::tidegate::plugin::lifecycle::Activation as Told;
+use super::clock::Callers;
 use super::component::{Component, store};
 use super::deadline;
 use super::exchange::Exchange;
-use super::plugin::{Activation, Hook};
+use super::hook::{Functions, Hook};
+use super::plugin::Setup;
 use super::state::State;
-use crate::config::checked::PluginLimits;
 use crate::limits;
-
-type HookFunction = TypedFunc<(), (Result<Flow, String>,)>;
 
 pub(super) struct Instance {
     store: Store<State>,
-    on_request: Option<HookFunction>,
-    on_response: Option<HookFunction>,
+    guest: Guest,
+    functions: Functions,
+}
+
+/// Who calls, and in which place of the chain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    /// The worker's number, or the control plane's.
+    pub(super) thread: usize,
+    /// Which use of the chain is called: the owner of scratch.
+    pub(super) use_index: usize,
+    /// What undoing a failed call takes is kept.
+    pub(super) undoes: bool,
 }
 
 /// How a call can fail.
@@ -39,62 +52,137 @@ pub(super) enum CallError {
     /// Anything else that ended it: a panic, an unreachable instruction, a host function that refused.
     #[error("trapped: {0}")]
     Trapped(String),
+    /// All instances that it may have are in calls that wait, and none came free in time.
+    #[error("has all its {0} instances waiting: `instances` says how many there may be")]
+    Busy(usize),
 }
 
 impl Instance {
-    /// A fresh instance that has taken its config, for worker number `caller`.
-    pub(super) fn start(
-        caller: usize,
+    /// A fresh instance that has taken its config, for thread number `thread`. A component whose imports may wait is
+    /// started in a way that allows for it; `configure` has nothing to wait for.
+    pub(super) async fn start(
+        thread: usize,
         component: &Component,
-        config: &str,
-        limits: &PluginLimits,
+        setup: &Setup,
     ) -> Result<(Self, Activation), CallError> {
-        let mut store = store(component.pre.engine(), component.name.clone(), limits.memory);
+        let mut store = store(component.pre.engine(), component.name.clone(), setup.limits.memory);
         deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
-        let start = |store: &mut Store<State>| -> wasmtime::Result<_> {
-            let instance = component.pre.instantiate(&mut *store)?;
-            let configure = instance
-                .get_typed_func::<(&str,), (Result<GuestActivation, String>,)>(&mut *store, component.configure)?;
-            let (activation,) = configure.call(&mut *store, (config,))?;
-            let hook = |store: &mut Store<State>, index: Option<_>| -> wasmtime::Result<Option<HookFunction>> {
-                index.map(|index| instance.get_typed_func(store, index)).transpose()
-            };
-            let on_request = hook(store, component.on_request)?;
-            let on_response = hook(store, component.on_response)?;
-            Ok((activation, on_request, on_response))
-        };
-        let (activation, on_request, on_response) = match component.callers.call(caller, || start(&mut store)) {
+        let (guest, told) = match start(&mut store, thread, component, &setup.config).await {
             Ok(started) => started,
             Err(error) => return Err(classify(&error, store.data())),
         };
-        let activation = activation.map_err(CallError::Failed)?;
-        let activation = Activation { on_request: activation.on_request, on_response: activation.on_response };
-        Ok((Self { store, on_request, on_response }, activation))
+        let told = told.map_err(CallError::Failed)?;
+        let activation = Activation::check(told, &component.exports, &setup.limits).map_err(CallError::Failed)?;
+        Ok((Self { store, guest, functions: Functions::default() }, activation))
     }
 
-    /// Lend `exchange` to the plugin and call one hook. The exchange comes back, however the call ends.
-    pub(super) fn call(
+    /// Call a hook that has nothing to wait for.
+    pub(super) fn call<P, R>(
         &mut self,
-        hook: Hook,
-        use_index: usize,
-        exchange: &mut Box<Exchange>,
+        hook: &Hook<P, R>,
+        arguments: P,
+        component: &Component,
+        caller: Caller,
+        exchange: Option<&mut Box<Exchange>>,
         time: Duration,
-    ) -> Result<Flow, CallError> {
-        let function = match hook {
-            Hook::Request => &self.on_request,
-            Hook::Response => &self.on_response,
+    ) -> Result<R, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync,
+    {
+        let lent = Lent::new(self, caller, exchange, time);
+        let Instance { store, guest, functions } = &mut *lent.instance;
+        let result = component.callers.call(caller.thread, || {
+            let function = hook.function(functions, &component.exports, guest, &mut *store)?;
+            function.call(&mut *store, arguments)
+        });
+        result.map_err(|error| classify(&error, lent.instance.store.data()))
+    }
+
+    /// Call a hook that may wait for something. Dropped before its end, it gives the exchange back, and the instance is
+    /// good for nothing any more.
+    pub(super) async fn call_waiting<P, R>(
+        &mut self,
+        hook: &Hook<P, R>,
+        arguments: P,
+        component: &Component,
+        caller: Caller,
+        exchange: Option<&mut Box<Exchange>>,
+        time: Duration,
+    ) -> Result<R, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let lent = Lent::new(self, caller, exchange, time);
+        let Instance { store, guest, functions } = &mut *lent.instance;
+        let result = {
+            let call = async {
+                let function = hook.function(functions, &component.exports, guest, &mut *store)?;
+                function.call_async(&mut *store, arguments).await
+            };
+            guarded(&component.callers, caller.thread, call).await
         };
-        let Some(function) = function else { return Ok(Flow::Next) };
-        let state = self.store.data_mut();
-        state.swap_exchange(exchange);
-        state.use_index = use_index;
-        state.limiter.denied = false;
-        deadline::start(&mut self.store, time);
-        let result = function.call(&mut self.store, ());
-        self.store.data_mut().swap_exchange(exchange);
-        match result {
-            Ok((decision,)) => decision.map_err(CallError::Failed),
-            Err(error) => Err(classify(&error, self.store.data())),
+        result.map_err(|error| classify(&error, lent.instance.store.data()))
+    }
+}
+
+/// Run `guest` under the clock's eyes, whenever it is its turn.
+async fn guarded<T>(callers: &Callers, thread: usize, guest: impl Future<Output = T>) -> T {
+    let mut guest = pin!(guest);
+    poll_fn(|cx| callers.call(thread, || guest.as_mut().poll(cx))).await
+}
+
+async fn start(
+    store: &mut Store<State>,
+    thread: usize,
+    component: &Component,
+    config: &str,
+) -> wasmtime::Result<(Guest, Result<Told, String>)> {
+    let pre = &component.pre;
+    if component.waits {
+        let start = async {
+            let guest = pre.instantiate_async(&mut *store).await?;
+            let configure =
+                guest.get_typed_func::<(&str,), (Result<Told, String>,)>(&mut *store, component.configure)?;
+            Ok((guest, configure.call_async(&mut *store, (config,)).await?.0))
+        };
+        return guarded(&component.callers, thread, start).await;
+    }
+    component.callers.call(thread, || {
+        let guest = pre.instantiate(&mut *store)?;
+        let configure = guest.get_typed_func::<(&str,), (Result<Told, String>,)>(&mut *store, component.configure)?;
+        Ok((guest, configure.call(&mut *store, (config,))?.0))
+    })
+}
+
+/// An exchange in the hands of an instance; it comes back when this is dropped.
+struct Lent<'l> {
+    instance: &'l mut Instance,
+    exchange: Option<&'l mut Box<Exchange>>,
+}
+
+impl<'l> Lent<'l> {
+    fn new(
+        instance: &'l mut Instance,
+        caller: Caller,
+        mut exchange: Option<&'l mut Box<Exchange>>,
+        time: Duration,
+    ) -> Self {
+        let state = instance.store.data_mut();
+        if let Some(exchange) = &mut exchange {
+            state.swap_exchange(exchange);
+        }
+        state.begin(caller);
+        deadline::start(&mut instance.store, time);
+        Self { instance, exchange }
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            self.instance.store.data_mut().swap_exchange(exchange);
         }
     }
 }
@@ -103,6 +191,23 @@ fn classify(error: &wasmtime::Error, state: &State) -> CallError {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => CallError::TimedOut,
         _ if state.limiter.denied => CallError::OutOfMemory,
-        _ => CallError::Trapped(format!("{error:?}")),
+        _ => CallError::Trapped(story(error)),
     }
+}
+
+/// What ended the guest, and where it was, in its own functions' names: the innermost first.
+fn story(error: &wasmtime::Error) -> String {
+    let reasons: Vec<String> = error.chain().map(ToString::to_string).filter(|said| !said.contains('\n')).collect();
+    let mut story = reasons.join(": ");
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return story };
+    let frames = backtrace.frames().iter().take(limits::TRAP_FRAMES);
+    for (at, frame) in frames.enumerate() {
+        story.push_str(if at == 0 { " in " } else { " < " });
+        match frame.func_name() {
+            // Hashes tell two functions apart that nobody confuses in a backtrace.
+            Some(name) => story.push_str(&format!("{:#}", rustc_demangle::demangle(name))),
+            None => story.push_str(&format!("function {}", frame.func_index())),
+        }
+    }
+    story
 }

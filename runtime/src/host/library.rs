@@ -3,11 +3,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use super::component::{self, Component};
 use super::engine::Engine;
 use super::load::LoadError;
 use super::plugin::Plugin;
+use super::timer;
 use crate::config::checked::{PluginConfig, PluginLimits};
 
 include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -23,20 +27,23 @@ struct PluginKey {
     component: [u8; 32],
     config: String,
     limits: PluginLimits,
+    timer: Option<Duration>,
 }
 
 /// Loads components and configures plugins, each once.
 pub struct Library {
     engine: Engine,
     workers: usize,
+    /// Where timers run; `None`: nowhere, plugins are only checked.
+    control: Option<Handle>,
     components: HashMap<[u8; 32], Weak<Component>>,
     plugins: HashMap<PluginKey, Weak<Plugin>>,
 }
 
 impl Library {
-    /// An empty library for this many workers.
-    pub fn new(engine: Engine, workers: usize) -> Self {
-        Self { engine, workers, components: HashMap::new(), plugins: HashMap::new() }
+    /// An empty library for this many workers. Timers run on `control`; without it there are none.
+    pub fn new(engine: Engine, workers: usize, control: Option<Handle>) -> Self {
+        Self { engine, workers, control, components: HashMap::new(), plugins: HashMap::new() }
     }
 
     /// The component in `wasm`.
@@ -62,13 +69,17 @@ impl Library {
         component: &Arc<Component>,
         config: &PluginConfig,
         limits: PluginLimits,
+        timer: Option<Duration>,
     ) -> Result<Arc<Plugin>, String> {
-        let key = PluginKey { component: component.digest, config: config.json.to_string(), limits };
+        let key = PluginKey { component: component.digest, config: config.json.to_string(), limits, timer };
         if let Some(plugin) = self.plugins.get(&key).and_then(Weak::upgrade) {
             return Ok(plugin);
         }
         let plugin = Plugin::configure(Arc::clone(component), key.config.clone(), limits, self.workers)?;
         let plugin = Arc::new(plugin);
+        if let (Some(interval), Some(control)) = (timer, &self.control) {
+            timer::start(control, &plugin, interval);
+        }
         self.plugins.insert(key, Arc::downgrade(&plugin));
         Ok(plugin)
     }

@@ -1,41 +1,43 @@
-//! A plugin with its config: what a chain calls. It has an instance on every worker.
+//! A plugin with its config: what a chain calls. It has instances of its own for every thread that calls it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::bindings::tidegate::plugin::types::Flow;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
+
+use super::activation::Activation;
 use super::clock::CONTROL;
 use super::component::Component;
 use super::exchange::Exchange;
-use super::instance::{CallError, Instance};
+use super::hook::Hook;
+use super::instance::{CallError, Caller, Instance};
 use crate::config::checked::PluginLimits;
-
-/// Which of its hooks a plugin wants to be called for, under its config.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Activation {
-    /// Call `on-request`.
-    pub on_request: bool,
-    /// Call `on-response`.
-    pub on_response: bool,
-}
-
-/// The two hooks of an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hook {
-    /// Before the upstream.
-    Request,
-    /// After it.
-    Response,
-}
+use crate::limits;
 
 /// A configured plugin.
 pub struct Plugin {
     pub(super) component: Arc<Component>,
-    pub(super) config: String,
-    pub(super) limits: PluginLimits,
+    pub(super) setup: Setup,
     /// Which hooks to call.
     pub activation: Activation,
-    /// One slot per worker, locked by that worker alone: never contended, and freed with the plugin.
-    instances: Box<[Mutex<Option<Instance>>]>,
+    /// One per worker, and the control plane's, each used by that thread alone: freed with the plugin.
+    benches: Box<[Bench]>,
+}
+
+/// What an instance is started with.
+pub(super) struct Setup {
+    /// JSON that satisfies the component's schema.
+    pub(super) config: String,
+    pub(super) limits: PluginLimits,
+}
+
+/// One thread's instances that are in no call.
+struct Bench {
+    /// Locked by its thread alone, and never for longer than it takes to put one in or out.
+    idle: Mutex<Vec<Instance>>,
+    /// One for each instance that may be in a call that waits.
+    places: Semaphore,
 }
 
 impl Plugin {
@@ -49,23 +51,16 @@ impl Plugin {
         limits: PluginLimits,
         workers: usize,
     ) -> Result<Self, String> {
-        let start = || Instance::start(CONTROL, &component, &config, &limits).map_err(|error| error.to_string());
+        let setup = Setup { config, limits };
+        let start = || now(Instance::start(CONTROL, &component, &setup)).map_err(|error| error.to_string());
         let (first, activation) = start()?;
-        for (wanted, exported, hook) in [
-            (activation.on_request, component.on_request.is_some(), "on-request"),
-            (activation.on_response, component.on_response.is_some(), "on-response"),
-        ] {
-            if wanted && !exported {
-                return Err(format!("it asks for {hook}, which it does not export"));
-            }
-        }
-        // All workers' now, so that no request has to wait for one.
-        let mut started = vec![Mutex::new(Some(first))];
+        // All workers' now, so that no request has to wait for one. The control plane's is for timers only.
+        let mut benches = vec![Bench::new(Some(first), limits.instances)];
         for _ in 1..workers {
-            started.push(Mutex::new(Some(start()?.0)));
+            benches.push(Bench::new(Some(start()?.0), limits.instances));
         }
-        let instances = started.into();
-        Ok(Self { component, config, limits, activation, instances })
+        benches.push(Bench::new(None, limits.instances));
+        Ok(Self { component, setup, activation, benches: benches.into() })
     }
 
     /// What the plugin calls itself.
@@ -73,28 +68,91 @@ impl Plugin {
         &self.component.name
     }
 
-    /// Call one hook. `worker` is the calling worker's number, `use_index` the use's place in its chain.
-    ///
-    /// An instance that trapped is gone; the next call starts a fresh one.
-    pub(super) fn call(
+    /// Whether its calls may wait for something, so that they have to be awaited.
+    pub(super) fn waits(&self) -> bool {
+        self.component.waits
+    }
+
+    /// Call a hook of a plugin whose calls do not wait. An instance that trapped is gone; the next call starts a fresh
+    /// one.
+    pub(super) fn call<P, R>(
         &self,
-        hook: Hook,
-        worker: usize,
-        use_index: usize,
-        exchange: &mut Box<Exchange>,
-    ) -> Result<Flow, CallError> {
-        let slot = self.instances.get(worker);
-        let slot = slot.ok_or_else(|| CallError::Failed(format!("there is no worker {worker}")))?;
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut instance = match slot.take() {
+        hook: &Hook<P, R>,
+        arguments: P,
+        caller: Caller,
+        exchange: Option<&mut Box<Exchange>>,
+    ) -> Result<R, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync,
+    {
+        let bench = self.bench(caller)?;
+        let mut instance = match bench.take() {
             Some(instance) => instance,
-            None => Instance::start(worker, &self.component, &self.config, &self.limits)?.0,
+            None => now(Instance::start(caller.thread, &self.component, &self.setup))?.0,
         };
-        let call = || instance.call(hook, use_index, exchange, self.limits.time);
-        let result = self.component.callers.call(worker, call);
-        if matches!(result, Ok(_) | Err(CallError::Failed(_))) {
-            *slot = Some(instance);
+        let result = instance.call(hook, arguments, &self.component, caller, exchange, self.setup.limits.time);
+        if result.is_ok() {
+            bench.put(instance);
         }
         result
+    }
+
+    /// The same, of one whose calls may wait: meanwhile others are called on instances of their own.
+    pub(super) async fn call_waiting<P, R>(
+        &self,
+        hook: &Hook<P, R>,
+        arguments: P,
+        caller: Caller,
+        exchange: Option<&mut Box<Exchange>>,
+    ) -> Result<R, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let bench = self.bench(caller)?;
+        let Ok(Ok(_place)) = timeout(limits::PLUGIN_PLACE_TIME, bench.places.acquire()).await else {
+            return Err(CallError::Busy(self.setup.limits.instances));
+        };
+        let mut instance = match bench.take() {
+            Some(instance) => instance,
+            None => Instance::start(caller.thread, &self.component, &self.setup).await?.0,
+        };
+        let time = self.setup.limits.time;
+        // Dropped in the middle, the call takes the instance with it.
+        let result = instance.call_waiting(hook, arguments, &self.component, caller, exchange, time).await;
+        if result.is_ok() {
+            bench.put(instance);
+        }
+        result
+    }
+
+    fn bench(&self, caller: Caller) -> Result<&Bench, CallError> {
+        // The control plane's is the last, whatever its number.
+        let bench = self.benches.get(caller.thread).or(self.benches.last());
+        bench.ok_or_else(|| CallError::Failed(format!("there is no worker {}", caller.thread)))
+    }
+}
+
+impl Bench {
+    fn new(first: Option<Instance>, instances: usize) -> Self {
+        Self { idle: Mutex::new(first.into_iter().collect()), places: Semaphore::new(instances) }
+    }
+
+    fn take(&self) -> Option<Instance> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn put(&self, instance: Instance) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+    }
+}
+
+/// Run what has nothing to wait for: a component whose imports may wait has none that `configure` could.
+fn now<T>(start: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    let mut start = std::pin::pin!(start);
+    match start.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(started) => started,
+        std::task::Poll::Pending => Err(CallError::Failed("it waits for something in `configure`".to_owned())),
     }
 }

@@ -1,11 +1,13 @@
-//! What one plugin instance has in its store: the exchange lent to it, and its bounds.
+//! What one plugin instance has in its store: the exchange lent to it, who calls it, and its bounds.
 
 use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
 use super::deadline::Deadline;
-use super::exchange::{Exchange, RequestHead, RequestId, ResponseHead};
+use super::exchange::{Exchange, Progress, RequestHead, RequestId, ResponseHead};
+use super::instance::Caller;
+use super::scratch::Owner;
 use super::wasi::Wasi;
 use crate::limits;
 
@@ -13,9 +15,11 @@ use crate::limits;
 pub(super) struct State {
     /// The exchange lent by [`State::swap_exchange`]; a vacant one in between.
     exchange: Box<Exchange>,
-    in_hook: bool,
-    /// Which use of the chain is being called: the owner of scratch.
-    pub(super) use_index: usize,
+    lent: bool,
+    /// Which use of the chain is being called; `None` while it is loaded.
+    caller: Option<Caller>,
+    /// Host calls that the call under way may still make.
+    calls_left: u32,
     /// The plugin's name, for its log lines.
     pub(super) plugin: Arc<str>,
     pub(super) wasi: Wasi,
@@ -27,8 +31,9 @@ impl State {
     pub(super) fn new(plugin: Arc<str>, memory: usize) -> Self {
         Self {
             exchange: Box::new(Exchange::vacant()),
-            in_hook: false,
-            use_index: 0,
+            lent: false,
+            caller: None,
+            calls_left: limits::PLUGIN_HOST_CALLS,
             plugin,
             wasi: Wasi::default(),
             limiter: Limiter { memory, denied: false },
@@ -39,29 +44,85 @@ impl State {
     /// Lend `exchange` for a hook, and with the second call take it back: two pointers change places.
     pub(super) fn swap_exchange(&mut self, exchange: &mut Box<Exchange>) {
         std::mem::swap(&mut self.exchange, exchange);
-        self.in_hook = !self.in_hook;
+        self.lent = !self.lent;
     }
 
-    /// The current exchange; a trap outside of a hook.
+    /// A call begins.
+    pub(super) fn begin(&mut self, caller: Caller) {
+        self.caller = Some(caller);
+        self.calls_left = limits::PLUGIN_HOST_CALLS;
+        self.limiter.denied = false;
+    }
+
+    /// One more host call; a trap once there are too many.
+    pub(super) fn count(&mut self) -> wasmtime::Result<()> {
+        match self.calls_left.checked_sub(1) {
+            Some(left) => {
+                self.calls_left = left;
+                Ok(())
+            }
+            None => Err(wasmtime::format_err!("called the gateway more than {} times", limits::PLUGIN_HOST_CALLS)),
+        }
+    }
+
+    /// The current exchange; a trap where there is none.
     pub(super) fn exchange(&mut self) -> wasmtime::Result<&mut Exchange> {
-        if self.in_hook {
+        self.count()?;
+        if self.lent {
             return Ok(&mut self.exchange);
         }
-        Err(wasmtime::format_err!("there is no exchange outside of a hook"))
+        Err(match self.caller {
+            Some(_) => wasmtime::format_err!("there is no exchange in a timer hook"),
+            None => wasmtime::format_err!("there is no exchange in `describe` and `configure`"),
+        })
+    }
+
+    /// The current exchange, to be changed.
+    pub(super) fn exchange_to_change(&mut self) -> wasmtime::Result<&mut Exchange> {
+        let undoes = self.caller.is_some_and(|caller| caller.undoes);
+        let exchange = self.exchange()?;
+        if undoes {
+            exchange.remember();
+        }
+        Ok(exchange)
+    }
+
+    /// Whose scratch is meant by "its own".
+    pub(super) fn owner(&self) -> Owner {
+        Owner::Use(self.caller.map_or(0, |caller| caller.use_index))
     }
 
     /// The current request's id, for log lines.
     pub(super) fn request_id(&self) -> Option<RequestId> {
-        self.in_hook.then_some(self.exchange.id)
+        self.lent.then_some(self.exchange.id)
     }
 
     pub(super) fn request(&mut self) -> wasmtime::Result<&mut RequestHead> {
         Ok(&mut self.exchange()?.request)
     }
 
+    /// The request, if it may still be changed.
+    pub(super) fn request_to_change(&mut self) -> wasmtime::Result<Result<&mut Exchange, String>> {
+        let exchange = self.exchange_to_change()?;
+        Ok(match exchange.progress {
+            Progress::Request => Ok(exchange),
+            _ => Err("the request has been sent already".to_owned()),
+        })
+    }
+
     pub(super) fn response(&mut self) -> wasmtime::Result<&mut ResponseHead> {
         let response = self.exchange()?.response.as_mut();
-        response.ok_or_else(|| wasmtime::format_err!("there is no response yet in a request hook"))
+        response.ok_or_else(|| wasmtime::format_err!("there is no response in a request hook"))
+    }
+
+    /// The response, if it may still be changed.
+    pub(super) fn response_to_change(&mut self) -> wasmtime::Result<Result<&mut Exchange, String>> {
+        let exchange = self.exchange_to_change()?;
+        match exchange.progress {
+            Progress::Request => Err(wasmtime::format_err!("there is no response in a request hook")),
+            Progress::Response => Ok(Ok(exchange)),
+            Progress::Body | Progress::Over => Ok(Err("the response has been sent already".to_owned())),
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::error::{Cause, Failure, Row};
-use crate::host::chain::Reply;
 use crate::host::exchange::{Exchange, RequestId, ResponseHead};
+use crate::host::plugin_use::Reply;
 
 pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-gateway-request-id");
 pub(super) static UPSTREAM_LATENCY: HeaderName = HeaderName::from_static("x-gateway-upstream-latency");

@@ -1,5 +1,6 @@
 //! Bodies on their way: streamed piece by piece, counted, each piece awaited no longer than its limits say.
 
+mod filter;
 mod request;
 mod response;
 
@@ -14,11 +15,12 @@ use hyper::body::{Body, Frame, Incoming};
 use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+pub(super) use filter::{Filter, Side};
 pub(super) use request::{Bounds, RequestBody, Upload};
-pub(super) use response::{ResponseBody, Source, Untaken, UpstreamBody};
+pub(super) use response::{ResponseBody, Source, TakenIn, Untaken, UpstreamBody};
 
 use super::http1::Fault;
-use crate::error::Cause;
+use crate::error::{Cause, Failure};
 
 /// Why a body broke off.
 #[derive(Debug, Error)]
@@ -41,6 +43,9 @@ pub(super) enum BodyError {
     /// It has another length than was said.
     #[error("its length is not what was said")]
     Misframed,
+    /// A plugin that sees its pieces has failed or answered.
+    #[error("{0}")]
+    Plugin(Failure),
     /// The drain's time was over.
     #[error("the drain's time was over")]
     Drained,
@@ -62,6 +67,7 @@ impl BodyError {
                 Cause::ClientClosed
             }
             Self::Peer(_) | Self::Misframed => Cause::RequestInvalid,
+            Self::Plugin(failure) => failure.cause,
             Self::Cut | Self::GivenUp | Self::Target(_) | Self::Drained => Cause::ClientClosed,
         }
     }
@@ -74,6 +80,7 @@ impl BodyError {
             Self::Target(Fault::Upload(broken)) => broken.clients(),
             Self::Target(fault) if fault.is_misread() => Cause::UpstreamProtocolError,
             Self::Drained => Cause::GatewayDraining,
+            Self::Plugin(failure) => failure.cause,
             _ => Cause::UpstreamBodyTruncated,
         }
     }

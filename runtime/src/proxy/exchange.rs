@@ -10,17 +10,19 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use super::body::{Bounds, ResponseBody, Source, Upload};
+use super::body::{ResponseBody, Source};
 use super::connection::Client;
+use super::hooks::{self, Outcome, Passage};
 use super::ongoing::{Journal, Ongoing};
-use super::route::{Ask, Captures};
+use super::route::Ask;
 use super::tunnel::{self, Tunnel};
 use super::{answer, forward, intake, upstream};
 use crate::config::checked::Schemes;
 use crate::error::{Cause, Failure};
 use crate::hop_by_hop;
-use crate::host::chain::{Chain, Outcome, Passage, Reply};
-use crate::host::exchange::{Exchange, RequestId, Scheme, Scratch};
+use crate::host::chain::Chain;
+use crate::host::exchange::{Exchange, RequestId, Scheme};
+use crate::host::plugin_use::Reply;
 use crate::snapshot::{Route, Snapshot};
 
 /// A route, and how much of the path it matched.
@@ -47,18 +49,22 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
     let found = match find_route(&snapshot, &mut ongoing) {
         Ok(found) => found,
         Err(not_found) => {
+            let global = Arc::clone(&snapshot.global);
+            drop(snapshot);
+            ongoing.keep_for_log(&global);
             let source = reply_failure(&mut ongoing, invalid.unwrap_or(not_found));
-            let global = &snapshot.global;
-            return Ok(finish(global, global.uses().len(), ongoing, source, None));
+            let entered = global.uses().len();
+            return Ok(finish(&global, entered, ongoing, source, None).await);
         }
     };
     // A long answer holds its route only, and lets the rest of its generation go.
     drop(snapshot);
+    ongoing.keep_for_log(&found.route.chain);
 
     // Within braces, so that nothing of it takes room while the upstream is waited for.
     let entered = {
         let Passage { entered, outcome } = match invalid.map_or_else(|| admit(&found.route, &ongoing), Err) {
-            Ok(()) => pass(&found.route, &mut ongoing),
+            Ok(()) => hooks::on_request(&found.route, &mut ongoing).await,
             Err(failure) => Passage { entered: 0, outcome: Outcome::Failed(failure) },
         };
         let early = match outcome {
@@ -67,13 +73,13 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
             Outcome::Failed(failure) => Some(reply_failure(&mut ongoing, failure)),
         };
         if let Some(source) = early {
-            return Ok(finish(&found.route.chain, entered, ongoing, source, None));
+            return Ok(finish(&found.route.chain, entered, ongoing, source, None).await);
         }
         entered
     };
-    ongoing.journal.upload = upload(&found.route, &mut ongoing);
+    hooks::before_sending(&found.route, &mut ongoing);
     let (source, tunnel) = forward(&found, &mut ongoing).await;
-    Ok(finish(&found.route.chain, entered, ongoing, source, tunnel))
+    Ok(finish(&found.route.chain, entered, ongoing, source, tunnel).await)
 }
 
 /// The exchange as the client began it, and what makes it impossible to serve, if anything does.
@@ -84,19 +90,8 @@ fn begin(client: &Rc<Client>, request: Request<Incoming>, snapshot: &Snapshot) -
     let mut journal = Journal::new(id, begun, &head, intake::target(&head), client.worker.observer.logged());
     let taken = intake::take(&mut head, client);
     journal.host = taken.head.headers.get(HOST).cloned();
-    let exchange = Exchange {
-        id,
-        client: taken.client,
-        scheme: taken.scheme,
-        tls: client.tls.clone(),
-        captures: Captures::default(),
-        request: taken.head,
-        response: None,
-        route: None,
-        credential: None,
-        identities: Arc::clone(&snapshot.identities),
-        scratch: Scratch::default(),
-    };
+    let (tls, identities) = (client.tls.clone(), Arc::clone(&snapshot.identities));
+    let exchange = Exchange::new(id, taken.client, taken.scheme, tls, taken.head, identities);
     (Ongoing::new(Box::new(exchange), journal, body, client), taken.invalid)
 }
 
@@ -143,32 +138,6 @@ fn admit(route: &Route, ongoing: &Ongoing) -> Result<(), Failure> {
     }
 }
 
-/// The request hooks.
-fn pass(route: &Route, ongoing: &mut Ongoing) -> Passage {
-    if route.chain.uses().is_empty() {
-        return Passage { entered: 0, outcome: Outcome::Forward };
-    }
-    let worker = Rc::clone(&ongoing.client.worker);
-    let begun = worker.look_at_the_clock();
-    let passage = route.chain.on_request(worker.id, &mut ongoing.exchange);
-    ongoing.journal.plugins += worker.look_at_the_clock().saturating_duration_since(begun);
-    passage
-}
-
-/// The request's body, within its bounds; `None` if it has none.
-fn upload(route: &Route, ongoing: &mut Ongoing) -> Option<Rc<Upload>> {
-    let body = ongoing.body.take()?;
-    let limits = &ongoing.client.edge.limits;
-    let retries = &route.service.retries;
-    let bounds = Bounds {
-        idle: limits.body_idle_timeout,
-        total: limits.body_timeout,
-        bytes: route.body_bytes.or(limits.body_bytes),
-        kept: if retries.count > 0 { retries.buffer } else { 0 },
-    };
-    Upload::new(body, ongoing.journal.version, bounds)
-}
-
 /// The upstream's answer, or ours for it. An answer that switches protocols comes with the tunnel that follows it.
 async fn forward(found: &Found, ongoing: &mut Ongoing) -> (Source, Option<Tunnel>) {
     let service = &found.route.service;
@@ -181,7 +150,13 @@ async fn forward(found: &Found, ongoing: &mut Ongoing) -> (Source, Option<Tunnel
     ongoing.journal.upstream = Some(now.saturating_duration_since(begun));
     let (mut head, body) = match sent {
         Ok(answer) => answer,
-        Err(failure) => return (reply_failure(ongoing, failure), None),
+        Err(failure) => {
+            let early = ongoing.journal.upload.as_ref().and_then(|upload| upload.reply());
+            return match early {
+                Some(early) => (reply(ongoing, early), None),
+                None => (reply_failure(ongoing, failure), None),
+            };
+        }
     };
     ongoing.journal.upstream_status = Some(head.status.as_u16());
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -218,8 +193,8 @@ fn reply_failure(ongoing: &mut Ongoing, failure: Failure) -> Source {
 }
 
 /// Run the response hooks of the `entered` uses, and answer.
-fn finish(
-    chain: &Chain,
+async fn finish(
+    chain: &Arc<Chain>,
     entered: usize,
     mut ongoing: Box<Ongoing>,
     mut source: Source,
@@ -228,17 +203,11 @@ fn finish(
     // What nobody has asked for by now is not wanted: hyper decides what becomes of it.
     (ongoing.body, ongoing.upgrade) = (None, None);
     if entered > 0 {
-        let Ongoing { exchange, journal, client, .. } = &mut *ongoing;
-        let begun = client.worker.look_at_the_clock();
-        chain.on_response(client.worker.id, entered, exchange, &mut source, |exchange, failure| {
-            let told = answer::failure(exchange, &failure, client.edge.error_header);
-            journal.failure.get_or_insert(failure);
-            told
-        });
-        journal.plugins += client.worker.look_at_the_clock().saturating_duration_since(begun);
+        hooks::on_response(chain, entered, &mut ongoing, &mut source).await;
     }
     let now = ongoing.client.worker.now.get();
-    let (status, mut headers) = match ongoing.exchange.response.take() {
+    let head = if ongoing.log.is_some() { ongoing.exchange.response.clone() } else { ongoing.exchange.response.take() };
+    let (status, mut headers) = match head {
         Some(head) => (head.status, head.headers),
         // Every path here has set one; an empty 500 is still an answer.
         None => (StatusCode::INTERNAL_SERVER_ERROR, http::HeaderMap::new()),

@@ -74,7 +74,7 @@ impl<'a> Onward<'a> {
         let request = &ongoing.exchange.request;
         Ok(Self {
             method: &request.method,
-            target: target(found, &request.target).map_err(|problem| unsendable(&problem))?,
+            target: target(found, request).map_err(|problem| unsendable(&problem))?,
             upgrade: ongoing.upgrade.as_ref().map(Upgrade::protocol),
             sent: &request.headers,
             fields: fields(found, ongoing),
@@ -132,9 +132,12 @@ fn unsendable(problem: &dyn std::fmt::Display) -> Failure {
     Failure::new(Cause::RequestInvalid, format!("it cannot be forwarded: {problem}"))
 }
 
-/// The service's path, then the request's, without the matched part if the route strips it.
-fn target<'a>(found: &Found, target: &'a PathAndQuery) -> Result<Cow<'a, PathAndQuery>, String> {
-    let route = &found.route;
+/// The service's path, then the request's, without the matched part if the route strips it; or what a plugin wants.
+fn target<'a>(found: &Found, request: &'a RequestHead) -> Result<Cow<'a, PathAndQuery>, String> {
+    let (route, target) = (&found.route, &request.target);
+    if request.is_final {
+        return Ok(Cow::Borrowed(target));
+    }
     let stripped = if route.strip_path { found.prefix_length } else { 0 };
     let base = &route.service.path;
     // Without its first "/", and with it again, it is the same.
@@ -179,7 +182,7 @@ fn fields<'a>(found: &'a Found, ongoing: &'a Ongoing) -> Fields<'a> {
     if unsaid(&FORWARDED_PATH) {
         instead(&FORWARDED_PATH, path.as_bytes().into());
     }
-    if route.strip_path && found.prefix_length > 1 && unsaid(&FORWARDED_PREFIX) {
+    if route.strip_path && found.prefix_length > 1 && !request.is_final && unsaid(&FORWARDED_PREFIX) {
         let prefix = path.get(..found.prefix_length).unwrap_or_default();
         instead(&FORWARDED_PREFIX, prefix.as_bytes().into());
     }

@@ -74,6 +74,7 @@ pub(super) fn take(head: &mut request::Parts, client: &Client) -> Taken {
         head: RequestHead {
             method: std::mem::take(&mut head.method),
             target,
+            is_final: false,
             headers: std::mem::take(&mut head.headers),
         },
         invalid,

@@ -125,7 +125,7 @@ impl Observer {
     pub(super) fn over(&self, ongoing: &Ongoing, now: Instant) {
         let Ongoing { exchange, journal, client, .. } = ongoing;
         let total = now.saturating_duration_since(journal.begun);
-        let bytes_in = journal.upload.as_ref().map_or(journal.tunnelled, |upload| upload.received());
+        let bytes_in = journal.received();
         let upstream = journal.upstream.filter(|_| journal.upstream_status.is_some());
         let unrouted;
         let metrics = match &exchange.route {

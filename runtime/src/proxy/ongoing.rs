@@ -2,7 +2,8 @@
 //! is over when this is dropped, and that is when it is counted and logged: always, and off the client's latency.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http::header::{REFERER, USER_AGENT};
 use http::uri::PathAndQuery;
@@ -12,9 +13,11 @@ use tokio::time::Instant;
 
 use super::body::Upload;
 use super::connection::Client;
+use super::hooks;
 use super::tunnel::Upgrade;
 use crate::error::{Cause, Failure, Phase};
-use crate::host::exchange::{Exchange, RequestId};
+use crate::host::chain::Chain;
+use crate::host::exchange::{Ended, Exchange, RequestId};
 use crate::observe::Attempt;
 use crate::observe::metrics::OpenExchange;
 
@@ -28,6 +31,8 @@ pub(super) struct Ongoing {
     /// What the client wants to switch to.
     pub(super) upgrade: Option<Upgrade>,
     pub(super) client: Rc<Client>,
+    /// Whose log hooks are to be told when it is over.
+    pub(super) log: Option<Arc<Chain>>,
     _counted: OpenExchange,
 }
 
@@ -117,6 +122,11 @@ impl Journal {
 }
 
 impl Journal {
+    /// Bytes that the client has sent behind its request's head.
+    pub(super) fn received(&self) -> u64 {
+        self.upload.as_ref().map_or(self.tunnelled, |upload| upload.received())
+    }
+
     /// The response's body broke off.
     pub(super) fn broken_off(&self, cause: Cause, error: &dyn std::fmt::Display) -> Failure {
         let target = self.attempts.last().map(|last| format!("{}: ", last.address)).unwrap_or_default();
@@ -129,7 +139,12 @@ impl Ongoing {
         client.in_flight.begin();
         let _counted = client.worker.observer.exchange();
         let (body, client) = (Some(body), Rc::clone(client));
-        Box::new(Self { exchange, journal, body, upgrade: None, client, _counted })
+        Box::new(Self { exchange, journal, body, upgrade: None, client, log: None, _counted })
+    }
+
+    /// Should plugins of `chain` keep a log, they are told when the exchange is over.
+    pub(super) fn keep_for_log(&mut self, chain: &Arc<Chain>) {
+        self.log = chain.needs().log.then(|| Arc::clone(chain));
     }
 
     /// The first failure is the one that counts.
@@ -173,5 +188,34 @@ impl Drop for Ongoing {
             journal.status = Cause::ClientClosed.row().status.as_u16();
         }
         self.client.worker.observer.over(self, now);
+        if let Some(chain) = self.log.take() {
+            self.tell(chain, now);
+        }
+    }
+}
+
+impl Ongoing {
+    /// Have the log hooks run once whoever is at work here is done, so that nobody waits for them.
+    fn tell(&mut self, chain: Arc<Chain>, now: Instant) {
+        let journal = &self.journal;
+        let total = now.saturating_duration_since(journal.begun);
+        let ended = Ended {
+            begun: SystemTime::now().checked_sub(total).unwrap_or(SystemTime::UNIX_EPOCH),
+            status: journal.status,
+            upstream_status: journal.upstream_status,
+            failure: journal.failure.as_ref().map(|failure| failure.cause.code()),
+            answered: journal.answered,
+            upstream: journal.upstream,
+            plugins: journal.plugins,
+            total,
+            received: journal.received(),
+            sent: journal.sent,
+        };
+        let mut exchange = Box::new(Exchange::vacant());
+        std::mem::swap(&mut exchange, &mut self.exchange);
+        exchange.outcome = Some(Box::new(ended));
+        let worker = &self.client.worker;
+        // The drain waits for it.
+        worker.connections.spawn_local(hooks::on_log(chain, worker.id, exchange));
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn normalised(target: &PathAndQuery) -> Result<PathAndQuery, String> 
 ///
 /// # Errors
 /// They are none together.
-pub(super) fn join(path: &str, query: Option<&str>) -> Result<PathAndQuery, String> {
+pub(crate) fn join(path: &str, query: Option<&str>) -> Result<PathAndQuery, String> {
     let whole = match query {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),

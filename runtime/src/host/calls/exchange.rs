@@ -1,6 +1,9 @@
 //! `exchange`: names, ids and scratch.
 
-use crate::host::bindings::tidegate::plugin::exchange::Host;
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::host::bindings::tidegate::plugin::exchange::{Host, Outcome, Timings};
+use crate::host::scratch::Owner;
 use crate::host::state::State;
 
 impl Host for State {
@@ -21,12 +24,41 @@ impl Host for State {
     }
 
     fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
-        let owner = self.use_index;
+        let owner = self.owner();
         Ok(self.exchange()?.scratch.value(owner, &key).map(|value| value.to_vec()))
     }
 
     fn set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<()> {
-        let owner = self.use_index;
+        let owner = self.owner();
         self.exchange()?.scratch.keep(owner, key, value.into()).map_err(wasmtime::Error::msg)
     }
+
+    fn shared_get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.exchange()?.scratch.value(Owner::All, &key).map(|value| value.to_vec()))
+    }
+
+    fn shared_set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<()> {
+        self.exchange()?.scratch.keep(Owner::All, key, value.into()).map_err(wasmtime::Error::msg)
+    }
+
+    fn ended(&mut self) -> wasmtime::Result<Option<Outcome>> {
+        Ok(self.exchange()?.outcome.as_ref().map(|ended| Outcome {
+            status: ended.status,
+            upstream_status: ended.upstream_status,
+            failure: ended.failure.map(str::to_owned),
+            timings: Timings {
+                answered: microseconds(ended.answered),
+                upstream: ended.upstream.map(microseconds),
+                plugins: microseconds(ended.plugins),
+                total: microseconds(ended.total),
+            },
+            received: ended.received,
+            sent: ended.sent,
+            begun: microseconds(ended.begun.duration_since(UNIX_EPOCH).unwrap_or_default()),
+        }))
+    }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

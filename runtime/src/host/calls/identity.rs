@@ -17,7 +17,7 @@ impl Host for State {
     }
 
     fn authenticate(&mut self, credential: String) -> wasmtime::Result<Result<(), String>> {
-        let exchange = self.exchange()?;
+        let exchange = self.exchange_to_change()?;
         exchange.credential = exchange.identities.by_id(&credential).cloned();
         Ok(match exchange.credential {
             Some(_) => Ok(()),

@@ -16,6 +16,7 @@ impl Host for State {
     }
 
     fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        self.count()?;
         write(self, level, &message);
         Ok(())
     }

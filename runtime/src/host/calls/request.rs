@@ -1,13 +1,17 @@
 //! `request`: the request's head, read and edited.
 
+use bytes::Bytes;
+use http::Method;
 use http::header::HOST;
 use http::uri::PathAndQuery;
 
 use super::{all, edit, first, to_header};
 use crate::host::bindings::tidegate::plugin::request::Host;
 use crate::host::bindings::tidegate::plugin::types::{Edit, Header};
+use crate::host::exchange::Content;
 use crate::host::state::State;
 use crate::limits;
+use crate::proxy::path;
 
 impl Host for State {
     fn method(&mut self) -> wasmtime::Result<String> {
@@ -54,31 +58,57 @@ impl Host for State {
     }
 
     fn edit(&mut self, edits: Vec<Edit>) -> wasmtime::Result<Result<(), String>> {
-        if self.exchange()?.response.is_some() {
-            return Ok(Err(TOO_LATE.to_owned()));
-        }
-        Ok(edit(&mut self.request()?.headers, edits))
+        Ok(self.request_to_change()?.and_then(|exchange| edit(&mut exchange.request.headers, edits)))
+    }
+
+    fn set_path(&mut self, path: String) -> wasmtime::Result<Result<(), String>> {
+        Ok(self.request_to_change()?.and_then(|exchange| {
+            let request = &mut exchange.request;
+            if !path.starts_with('/') || path.contains(['?', '#']) {
+                return Err("a path begins with \"/\", and has no \"?\" and no \"#\"".to_owned());
+            }
+            // One reading for everybody, the upstream included (see `proxy/path.rs`).
+            request.target = path::join(&path::normalise(&path)?, request.target.query())?;
+            request.is_final = true;
+            Ok(())
+        }))
     }
 
     fn set_query(&mut self, query: Option<String>) -> wasmtime::Result<Result<(), String>> {
-        if self.exchange()?.response.is_some() {
-            return Ok(Err(TOO_LATE.to_owned()));
-        }
-        let request = self.request()?;
-        let path = request.target.path();
-        let target = match &query {
-            Some(query) => format!("{path}?{query}"),
-            None => path.to_owned(),
-        };
-        Ok(match PathAndQuery::from_maybe_shared(bytes::Bytes::from(target)) {
-            // A "#" would end the query early, and with it what routing and upstream agree on.
-            Ok(target) if target.query() == query.as_deref() => {
-                request.target = target;
+        Ok(self.request_to_change()?.and_then(|exchange| {
+            let request = &mut exchange.request;
+            let path = request.target.path();
+            let target = match &query {
+                Some(query) => format!("{path}?{query}"),
+                None => path.to_owned(),
+            };
+            match PathAndQuery::from_maybe_shared(Bytes::from(target)) {
+                // A "#" would end the query early, and with it what routing and upstream agree on.
+                Ok(target) if target.query() == query.as_deref() => {
+                    request.target = target;
+                    Ok(())
+                }
+                _ => Err("the query has a character that must be percent-encoded".to_owned()),
+            }
+        }))
+    }
+
+    fn set_method(&mut self, method: String) -> wasmtime::Result<Result<(), String>> {
+        Ok(self.request_to_change()?.and_then(|exchange| match Method::from_bytes(method.as_bytes()) {
+            // The bytes behind a CONNECT are no HTTP any more.
+            Ok(method) if method != Method::CONNECT => {
+                exchange.request.method = method;
                 Ok(())
             }
-            _ => Err("the query has a character that must be percent-encoded".to_owned()),
-        })
+            _ => Err(format!("{method:?} is no method that can be forwarded")),
+        }))
+    }
+
+    fn body(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.exchange()?.request_body.bytes().map(|body| body.to_vec()))
+    }
+
+    fn set_body(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<(), String>> {
+        Ok(self.request_to_change()?.map(|exchange| exchange.request_body = Content::Replaced(body.into())))
     }
 }
-
-const TOO_LATE: &str = "the request has been sent already";

@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::{all, edit, first};
 use crate::host::bindings::tidegate::plugin::response::Host;
 use crate::host::bindings::tidegate::plugin::types::{Edit, Header};
+use crate::host::exchange::Content;
 use crate::host::state::State;
 
 impl Host for State {
@@ -21,14 +22,30 @@ impl Host for State {
     }
 
     fn edit(&mut self, edits: Vec<Edit>) -> wasmtime::Result<Result<(), String>> {
-        Ok(edit(&mut self.response()?.headers, edits))
+        Ok(self.response_to_change()?.and_then(|exchange| match &mut exchange.response {
+            Some(response) => edit(&mut response.headers, edits),
+            None => Err(NONE.to_owned()),
+        }))
     }
 
     fn set_status(&mut self, status: u16) -> wasmtime::Result<Result<(), String>> {
-        let response = self.response()?;
-        Ok(final_status(status).map(|status| response.status = status))
+        Ok(self.response_to_change()?.and_then(|exchange| match &mut exchange.response {
+            Some(response) => final_status(status).map(|status| response.status = status),
+            None => Err(NONE.to_owned()),
+        }))
+    }
+
+    fn body(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {
+        self.response()?;
+        Ok(self.exchange()?.response_body.bytes().map(|body| body.to_vec()))
+    }
+
+    fn set_body(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<(), String>> {
+        Ok(self.response_to_change()?.map(|exchange| exchange.response_body = Content::Replaced(body.into())))
     }
 }
+
+const NONE: &str = "there is no response";
 
 /// A status that ends an exchange; 1xx do not (RFC 9110, section 15).
 pub(in crate::host) fn final_status(status: u16) -> Result<StatusCode, String> {

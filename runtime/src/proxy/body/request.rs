@@ -1,19 +1,26 @@
 //! A request's body: from its client to an upstream, and, as long as it is small enough to be kept, to the next upstream
 //! if that one fails.
 
+mod onward;
+mod whole;
+
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Version};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, Incoming};
 use tokio::time::Instant;
 
+pub(in crate::proxy) use onward::RequestBody;
+
+use super::filter::{Filter, Out};
 use super::{BodyError, Pace, poll_incoming};
-use crate::error::Failure;
+use crate::error::{Cause, Failure};
+use crate::host::plugin_use::Reply;
 use crate::proxy::intake;
 
 /// What a request's body may be.
@@ -34,8 +41,8 @@ pub(in crate::proxy) struct Upload {
     source: RefCell<Source>,
     bounds: Bounds,
     deadline: Instant,
-    /// Its length, if the client said it.
-    length: Option<u64>,
+    /// Its length, if that is known.
+    length: Cell<Option<u64>>,
     /// Bytes that have come so far.
     received: Cell<u64>,
     /// The attempt that may read.
@@ -43,6 +50,8 @@ pub(in crate::proxy) struct Upload {
     turn: Cell<Turn>,
     /// Why it broke off, if it did: over HTTP/2 an upstream's connection does not say.
     broken: RefCell<Option<Failure>>,
+    /// What a plugin answers in place of the upstream, having seen some of it.
+    reply: RefCell<Option<Reply>>,
 }
 
 struct Source {
@@ -53,6 +62,14 @@ struct Source {
     /// What has come so far, as long as it is within bounds.
     kept: Kept,
     ended: bool,
+    /// The plugins that its pieces pass.
+    filter: Option<Filter>,
+    /// What has come already and passes them first.
+    ahead: VecDeque<Piece>,
+    /// All of it has come already.
+    came_ahead: bool,
+    /// Trailers that wait for what the plugins make of the body's end.
+    held: Option<Piece>,
 }
 
 impl Source {
@@ -69,9 +86,30 @@ impl Source {
 }
 
 enum Kept {
-    Whole(Vec<Piece>),
+    Whole {
+        pieces: Vec<Piece>,
+        bytes: usize,
+    },
     /// Something that came is not here any more.
     Cut,
+}
+
+impl Kept {
+    fn new() -> Self {
+        Self::Whole { pieces: Vec::new(), bytes: 0 }
+    }
+
+    fn keep(&mut self, piece: &Piece, most: usize) {
+        let Self::Whole { pieces, bytes } = self else { return };
+        if let Piece::Bytes(piece) = piece {
+            *bytes += piece.len();
+        }
+        if *bytes <= most {
+            pieces.push(piece.clone());
+        } else {
+            *self = Self::Cut;
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -103,17 +141,27 @@ impl Upload {
                 incoming: Some(incoming),
                 version,
                 pace: Pace::new(bounds.idle),
-                kept: if keep { Kept::Whole(Vec::new()) } else { Kept::Cut },
+                kept: if keep { Kept::new() } else { Kept::Cut },
                 ended: false,
+                filter: None,
+                ahead: VecDeque::new(),
+                came_ahead: false,
+                held: None,
             }),
             bounds,
             deadline: now + bounds.total,
-            length,
+            length: Cell::new(length),
             received: Cell::new(0),
             attempt: Cell::new(0),
             turn: Cell::new(Turn::Upstream(now)),
             broken: RefCell::new(None),
+            reply: RefCell::new(None),
         }))
+    }
+
+    /// What a plugin answers in place of the upstream, if one does.
+    pub(in crate::proxy) fn reply(&self) -> Option<Reply> {
+        self.reply.borrow_mut().take()
     }
 
     pub(in crate::proxy) fn received(&self) -> u64 {
@@ -122,7 +170,7 @@ impl Upload {
 
     /// Whether another attempt could send the body from its first byte.
     pub(in crate::proxy) fn is_replayable(&self) -> bool {
-        self.received.get() == 0 || matches!(self.source.borrow().kept, Kept::Whole(_))
+        self.received.get() == 0 || matches!(self.source.borrow().kept, Kept::Whole { .. })
     }
 
     /// Why it broke off, if it did.
@@ -138,13 +186,6 @@ impl Upload {
         }
     }
 
-    /// The body for a new attempt; what earlier ones hold is worth nothing from now on.
-    pub(in crate::proxy) fn body(self: &Rc<Self>) -> RequestBody {
-        self.attempt.set(self.attempt.get() + 1);
-        self.turn.set(Turn::Upstream(Instant::now()));
-        RequestBody(Some(Sending { upload: Rc::clone(self), attempt: self.attempt.get(), next: 0, sent: 0 }))
-    }
-
     /// When the upstream has had its turn for `limit`, if it stays its turn.
     pub(in crate::proxy) fn upstream_deadline(&self, limit: Duration) -> Instant {
         match self.turn.get() {
@@ -154,8 +195,8 @@ impl Upload {
     }
 
     fn poll_next(&self, next: usize, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, BodyError>>> {
-        let mut source = self.source.borrow_mut();
-        if let Kept::Whole(pieces) = &source.kept
+        let source = &mut *self.source.borrow_mut();
+        if let Kept::Whole { pieces, .. } = &source.kept
             && let Some(piece) = pieces.get(next)
         {
             return Poll::Ready(Some(Ok(piece.clone())));
@@ -163,36 +204,92 @@ impl Upload {
         if source.ended {
             return Poll::Ready(None);
         }
+        let piece = match source.filter {
+            None => ready!(self.poll_client(source, cx)),
+            Some(_) => ready!(self.poll_filtered(source, cx)),
+        };
+        match &piece {
+            Some(Ok(piece)) => source.kept.keep(piece, self.bounds.kept),
+            Some(Err(_)) => {}
+            None => source.ended = true,
+        }
+        self.turn.set(Turn::Upstream(Instant::now()));
+        Poll::Ready(piece)
+    }
+
+    /// What the client sends next, within its bounds.
+    fn poll_client(&self, source: &mut Source, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, BodyError>>> {
+        if let Some(piece) = source.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(piece)));
+        }
+        if source.came_ahead {
+            return Poll::Ready(None);
+        }
         self.turn.set(Turn::Client);
         let frame = match ready!(source.poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             Some(Err(BodyError::GivenUp)) => return Poll::Ready(Some(Err(BodyError::GivenUp))),
-            Some(Err(error)) => return Poll::Ready(Some(Err(self.break_off(error, &mut source)))),
-            None => {
-                source.ended = true;
-                self.turn.set(Turn::Upstream(Instant::now()));
-                return Poll::Ready(None);
-            }
+            Some(Err(error)) => return Poll::Ready(Some(Err(self.break_off(error, source)))),
+            None => return Poll::Ready(None),
         };
-        let now = Instant::now();
-        self.turn.set(Turn::Upstream(now));
-        if now > self.deadline {
-            return Poll::Ready(Some(Err(self.break_off(BodyError::Late(self.bounds.total), &mut source))));
+        if Instant::now() > self.deadline {
+            return Poll::Ready(Some(Err(self.break_off(BodyError::Late(self.bounds.total), source))));
         }
-        let taken = self.take(frame, &mut source).map_err(|error| self.break_off(error, &mut source));
-        Poll::Ready(Some(taken))
+        Poll::Ready(Some(self.take(frame).map_err(|error| self.break_off(error, source))))
+    }
+
+    /// What the plugins make of it.
+    fn poll_filtered(&self, source: &mut Source, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, BodyError>>> {
+        loop {
+            let Some(filter) = &mut source.filter else { return self.poll_client(source, cx) };
+            if filter.is_running() {
+                match ready!(filter.poll(cx)) {
+                    Ok(Out::Bytes(bytes)) if bytes.is_empty() => {}
+                    Ok(Out::Bytes(bytes)) => return Poll::Ready(Some(Ok(Piece::Bytes(bytes)))),
+                    Ok(Out::Reply(reply)) => {
+                        *self.reply.borrow_mut() = Some(reply);
+                        let answered = Failure::new(Cause::PluginFailed, "a plugin has answered");
+                        return Poll::Ready(Some(Err(self.break_off(BodyError::Plugin(answered), source))));
+                    }
+                    Err(failure) => {
+                        return Poll::Ready(Some(Err(self.break_off(BodyError::Plugin(failure), source))));
+                    }
+                }
+            }
+            if source.filter.as_ref().is_some_and(Filter::has_ended) {
+                return Poll::Ready(source.held.take().map(Ok));
+            }
+            let (bytes, end) = match ready!(self.poll_client(source, cx)) {
+                Some(Ok(Piece::Bytes(bytes))) => {
+                    let end = source.incoming.as_ref().is_none_or(Body::is_end_stream);
+                    (bytes, source.ahead.is_empty() && (source.came_ahead || end))
+                }
+                Some(Ok(trailers)) => {
+                    source.held = Some(trailers);
+                    (Bytes::new(), true)
+                }
+                None => (Bytes::new(), true),
+                broken => return Poll::Ready(broken),
+            };
+            if let Some(filter) = &mut source.filter {
+                filter.begin(bytes, end);
+            }
+        }
     }
 
     /// It is over, and stays so.
     fn break_off(&self, error: BodyError, source: &mut Source) -> BodyError {
-        let failure = Failure::new(error.clients(), format!("the request's body broke off: {error}"));
+        let failure = match &error {
+            BodyError::Plugin(failure) => failure.clone(),
+            error => Failure::new(error.clients(), format!("the request's body broke off: {error}")),
+        };
         *self.broken.borrow_mut() = Some(failure);
         source.incoming = None;
         error
     }
 
-    /// Count and keep a piece.
-    fn take(&self, frame: Frame<Bytes>, source: &mut Source) -> Result<Piece, BodyError> {
+    /// Count a piece.
+    fn take(&self, frame: Frame<Bytes>) -> Result<Piece, BodyError> {
         let piece = match frame.into_data() {
             Ok(bytes) => {
                 self.received.set(self.received.get() + bytes.len() as u64);
@@ -210,82 +307,6 @@ impl Upload {
         {
             return Err(BodyError::TooLarge(most));
         }
-        if let Kept::Whole(pieces) = &mut source.kept {
-            if received <= self.bounds.kept as u64 {
-                pieces.push(piece.clone());
-            } else {
-                source.kept = Kept::Cut;
-            }
-        }
         Ok(piece)
-    }
-}
-
-/// A request's body on its way to one upstream; by default there is none.
-#[derive(Default)]
-pub(in crate::proxy) struct RequestBody(Option<Sending>);
-
-struct Sending {
-    upload: Rc<Upload>,
-    attempt: u32,
-    /// Which piece is next.
-    next: usize,
-    sent: u64,
-}
-
-impl RequestBody {
-    /// Whether all that is read of it can be read again; one that is not there can.
-    pub(in crate::proxy) fn is_kept(&self) -> bool {
-        self.0.as_ref().is_none_or(|sending| matches!(sending.upload.source.borrow().kept, Kept::Whole(_)))
-    }
-
-    /// The upstream takes no more of it, so whatever comes next is its turn.
-    pub(in crate::proxy) fn is_not_taken(&self) {
-        if let Some(sending) = &self.0 {
-            sending.upload.turn.set(Turn::Upstream(Instant::now()));
-        }
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(sending) = &mut self.0 else { return Poll::Ready(None) };
-        if sending.attempt != sending.upload.attempt.get() {
-            return Poll::Ready(Some(Err(BodyError::GivenUp)));
-        }
-        let piece = ready!(sending.upload.poll_next(sending.next, cx));
-        sending.next += 1;
-        Poll::Ready(piece.map(|piece| {
-            Ok(match piece? {
-                Piece::Bytes(bytes) => {
-                    sending.sent += bytes.len() as u64;
-                    Frame::data(bytes)
-                }
-                Piece::Trailers(trailers) => Frame::trailers(trailers),
-            })
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        let Some(sending) = &self.0 else { return true };
-        let source = sending.upload.source.borrow();
-        let kept = match &source.kept {
-            Kept::Whole(pieces) => pieces.len(),
-            Kept::Cut => 0,
-        };
-        sending.next >= kept && (source.ended || source.incoming.as_ref().is_some_and(Body::is_end_stream))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            None => SizeHint::with_exact(0),
-            Some(sending) => match sending.upload.length {
-                Some(length) => SizeHint::with_exact(length.saturating_sub(sending.sent)),
-                None => SizeHint::default(),
-            },
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! A response's body, on its way to the client. It carries its exchange along, which is over when the body is.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -11,8 +12,10 @@ use http::Version;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
+use super::filter::{Filter, Out};
 use super::{BodyError, Pace, poll_incoming};
 use crate::balance::Pick;
+use crate::error::Phase;
 use crate::hop_by_hop;
 use crate::proxy::ongoing::Ongoing;
 use crate::proxy::pool::Lease;
@@ -40,6 +43,117 @@ pub(in crate::proxy) enum Source {
     Whole(Bytes),
     /// An upstream.
     Upstream(UpstreamBody),
+    /// One of these, through the plugins that see its pieces.
+    Filtered(Box<Filtered>),
+}
+
+/// A body whose pieces pass plugins.
+pub(in crate::proxy) struct Filtered {
+    source: Source,
+    filter: Filter,
+    /// Trailers that wait for what the plugins make of the body's end.
+    held: Option<Frame<Bytes>>,
+    over: bool,
+}
+
+impl Source {
+    /// Have its pieces pass `filter`.
+    pub(in crate::proxy) fn filtered(self, filter: Filter) -> Self {
+        Self::Filtered(Box::new(Filtered { source: self, filter, held: None, over: false }))
+    }
+
+    /// Wait for all of it, up to `most` bytes. It is then here, trailers apart.
+    pub(in crate::proxy) async fn take_in(&mut self, most: u64) -> Result<Bytes, TakenIn> {
+        if self.size_hint().exact().is_some_and(|length| length > most) {
+            return Err(TakenIn::TooLarge);
+        }
+        let mut whole = Vec::new();
+        while !self.is_end_stream() {
+            match poll_fn(|cx| self.poll_frame(cx)).await {
+                Some(Ok(frame)) => {
+                    let Ok(bytes) = frame.into_data() else { break };
+                    if (whole.len() + bytes.len()) as u64 > most {
+                        return Err(TakenIn::TooLarge);
+                    }
+                    whole.extend_from_slice(&bytes);
+                }
+                Some(Err(error)) => return Err(TakenIn::Broken(error)),
+                None => break,
+            }
+        }
+        let whole = Bytes::from(whole);
+        *self = Self::from(whole.clone());
+        Ok(whole)
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(match self {
+            Self::Empty => None,
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Some(Ok(Frame::data(bytes)))
+            }
+            Self::Upstream(body) => ready!(body.poll_frame(cx)),
+            Self::Filtered(body) => ready!(body.poll_frame(cx)),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(_) => false,
+            Self::Upstream(body) => body.is_over(),
+            Self::Filtered(body) => body.over,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Upstream(body) => body.size_hint(),
+            Self::Filtered(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// Why a body could not be had whole.
+pub(in crate::proxy) enum TakenIn {
+    /// It is larger than it may be.
+    TooLarge,
+    /// It broke off.
+    Broken(BodyError),
+}
+
+impl Filtered {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            if self.filter.is_running() {
+                match ready!(self.filter.poll(cx)) {
+                    Ok(Out::Bytes(bytes)) if bytes.is_empty() => {}
+                    Ok(Out::Bytes(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                    Ok(Out::Reply(_)) => return Poll::Ready(Some(Err(BodyError::GivenUp))),
+                    Err(failure) => return Poll::Ready(Some(Err(BodyError::Plugin(failure)))),
+                }
+            }
+            if self.filter.has_ended() {
+                self.over = true;
+                return Poll::Ready(self.held.take().map(Ok));
+            }
+            match ready!(self.source.poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => self.filter.begin(bytes, self.source.is_end_stream()),
+                    Err(trailers) => {
+                        self.held = Some(trailers);
+                        self.filter.begin(Bytes::new(), true);
+                    }
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => self.filter.begin(Bytes::new(), true),
+            }
+        }
+    }
 }
 
 impl From<Bytes> for Source {
@@ -175,20 +289,13 @@ impl Body for ResponseBody {
         if let Some(untaken) = &this.untaken {
             untaken.set(None);
         }
-        let frame = match &mut this.source {
-            Source::Empty => None,
-            Source::Whole(bytes) => {
-                let bytes = std::mem::take(bytes);
-                this.source = Source::Empty;
-                Some(Ok(Frame::data(bytes)))
-            }
-            Source::Upstream(body) => ready!(body.poll_frame(cx)),
-        };
+        let frame = ready!(this.source.poll_frame(cx));
         if let Some(exchange) = &mut this.exchange {
             match &frame {
                 Some(Ok(frame)) if frame.is_trailers() => exchange.complete(),
                 Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
                 None => exchange.complete(),
+                Some(Err(BodyError::Plugin(failure))) => exchange.fail(failure.clone().during(Phase::Body)),
                 Some(Err(error)) => {
                     exchange.fail(exchange.journal.broken_off(error.upstreams(), error));
                 }
@@ -202,18 +309,10 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Empty => true,
-            Source::Whole(_) => false,
-            Source::Upstream(body) => body.is_over(),
-        }
+        self.source.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Empty => SizeHint::with_exact(0),
-            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Upstream(body) => body.size_hint(),
-        }
+        self.source.size_hint()
     }
 }

@@ -1,0 +1,267 @@
+//! One plugin in a chain, as a use of it was configured: how its hooks are called on an exchange, what their answers
+//! mean, and what becomes of the exchange when they fail.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
+
+use super::bindings::tidegate::plugin::types::{ChunkFlow, Flow, Reply as GuestReply};
+use super::breaker::{After, Breaker};
+use super::calls::{field, final_status};
+use super::exchange::{Exchange, ResponseHead};
+use super::hook::{self, Decided, Hook};
+use super::instance::{CallError, Caller};
+use super::plugin::Plugin;
+use crate::config::checked::OnFailure;
+use crate::error::{Cause, Failure};
+use crate::limits;
+
+/// One plugin in a chain.
+#[derive(Clone)]
+pub struct Use {
+    /// The name it is used by.
+    pub name: Arc<str>,
+    /// Higher runs earlier.
+    pub priority: i32,
+    /// What is called.
+    pub plugin: Arc<Plugin>,
+    /// What becomes of an exchange when it fails.
+    pub on_failure: OnFailure,
+    /// Stops calling it when it keeps failing, if that was asked for.
+    pub breaker: Option<Arc<Breaker>>,
+}
+
+/// An answer in place of the upstream's.
+pub struct Reply {
+    /// Status and header section.
+    pub head: ResponseHead,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// What becomes of a piece of a body.
+pub enum Piece {
+    /// It goes on as it is.
+    Pass,
+    /// This goes on in its place.
+    Replace(Bytes),
+    /// A plugin answers.
+    Reply(Reply),
+}
+
+/// Where a hook is called: on which worker, for which place in the chain.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The worker's number.
+    pub worker: usize,
+    /// The use's index in its chain.
+    pub index: usize,
+}
+
+impl Use {
+    /// Call the request hook. `None`: the exchange goes on.
+    ///
+    /// # Errors
+    /// The plugin failed, and its failures are the exchange's.
+    pub async fn on_request(&self, place: Place, exchange: &mut Box<Exchange>) -> Result<Option<Reply>, Failure> {
+        self.decide(&hook::REQUEST, place, exchange).await
+    }
+
+    /// Call the response hook. `None`: the response goes on.
+    ///
+    /// # Errors
+    /// As for a request.
+    pub async fn on_response(&self, place: Place, exchange: &mut Box<Exchange>) -> Result<Option<Reply>, Failure> {
+        self.decide(&hook::RESPONSE, place, exchange).await
+    }
+
+    /// Show it a piece of the request's body.
+    ///
+    /// # Errors
+    /// As for a request.
+    pub async fn on_request_body(
+        &self,
+        place: Place,
+        exchange: &mut Box<Exchange>,
+        piece: (Bytes, bool),
+    ) -> Result<Piece, Failure> {
+        self.decide_piece(&hook::REQUEST_BODY, place, exchange, piece).await
+    }
+
+    /// Show it a piece of the response's body.
+    ///
+    /// # Errors
+    /// As for a request.
+    pub async fn on_response_body(
+        &self,
+        place: Place,
+        exchange: &mut Box<Exchange>,
+        piece: (Bytes, bool),
+    ) -> Result<Piece, Failure> {
+        self.decide_piece(&hook::RESPONSE_BODY, place, exchange, piece).await
+    }
+
+    /// Tell it how the exchange ended. What fails here fails nobody else.
+    pub async fn on_log(&self, place: Place, exchange: &mut Box<Exchange>) {
+        if self.is_stopped() {
+            return;
+        }
+        if let (None, Some(ended)) = (&exchange.response, &exchange.outcome) {
+            // There is something to be asked for even where nobody was answered.
+            let status = http::StatusCode::from_u16(ended.status).unwrap_or_default();
+            exchange.response = Some(ResponseHead { status, headers: HeaderMap::new() });
+        }
+        let name = hook::LOG.name;
+        let told = self.call(&hook::LOG, (), place, exchange).await;
+        if let Err(failure) = self.settle(name, told, exchange) {
+            self.report(&failure, exchange);
+        }
+    }
+
+    async fn decide(
+        &self,
+        hook: &Hook<(), Decided<Flow>>,
+        place: Place,
+        exchange: &mut Box<Exchange>,
+    ) -> Result<Option<Reply>, Failure> {
+        if self.is_stopped() {
+            return self.stopped().map(|()| None);
+        }
+        let called = self.call(hook, (), place, exchange).await;
+        let decided = called.and_then(|(flow,)| match flow.map_err(CallError::Failed)? {
+            Flow::Next => Ok(None),
+            Flow::Reply(reply) => parse_reply(reply).map(Some).map_err(CallError::Failed),
+        });
+        match self.settle(hook.name, decided, exchange) {
+            Ok(reply) => Ok(reply),
+            Err(failure) => self.went_wrong(failure, exchange).map(|()| None),
+        }
+    }
+
+    async fn decide_piece(
+        &self,
+        hook: &Hook<(Bytes, bool), Decided<ChunkFlow>>,
+        place: Place,
+        exchange: &mut Box<Exchange>,
+        piece: (Bytes, bool),
+    ) -> Result<Piece, Failure> {
+        if self.is_stopped() {
+            return self.stopped().map(|()| Piece::Pass);
+        }
+        let called = self.call(hook, piece, place, exchange).await;
+        let decided = called.and_then(|(flow,)| match flow.map_err(CallError::Failed)? {
+            ChunkFlow::Pass => Ok(Piece::Pass),
+            ChunkFlow::Replace(bytes) => Ok(Piece::Replace(bytes.into())),
+            ChunkFlow::Reply(reply) => parse_reply(reply).map(Piece::Reply).map_err(CallError::Failed),
+        });
+        match self.settle(hook.name, decided, exchange) {
+            Ok(piece) => Ok(piece),
+            Err(failure) => self.went_wrong(failure, exchange).map(|()| Piece::Pass),
+        }
+    }
+
+    async fn call<P, R>(
+        &self,
+        hook: &Hook<P, R>,
+        arguments: P,
+        place: Place,
+        exchange: &mut Box<Exchange>,
+    ) -> Result<R, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let undoes = self.on_failure == OnFailure::Open;
+        let caller = Caller { thread: place.worker, use_index: place.index, undoes };
+        if self.plugin.waits() {
+            // Boxed, so that the many exchanges whose plugins never wait keep no room for it.
+            return Box::pin(self.plugin.call_waiting(hook, arguments, caller, Some(exchange))).await;
+        }
+        self.plugin.call(hook, arguments, caller, Some(exchange))
+    }
+
+    /// Make of a call's end what it means for the use and for the exchange.
+    fn settle<T>(
+        &self,
+        hook: &'static str,
+        ended: Result<T, CallError>,
+        exchange: &mut Exchange,
+    ) -> Result<T, Failure> {
+        match ended {
+            Ok(decided) => {
+                exchange.before = None;
+                if let Some(breaker) = &self.breaker {
+                    breaker.succeeded();
+                }
+                Ok(decided)
+            }
+            Err(error) => {
+                exchange.undo();
+                let failure = self.failure(hook, &error);
+                if self.breaker.as_ref().is_some_and(|breaker| breaker.failed() == After::Tripped) {
+                    tracing::error!(plugin = &*self.name, "tripped: it is not called for a while. {}", failure.detail);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.breaker.as_ref().is_some_and(|breaker| breaker.is_open())
+    }
+
+    fn stopped(&self) -> Result<(), Failure> {
+        match self.on_failure {
+            OnFailure::Open => Ok(()),
+            OnFailure::Closed => {
+                let story = format!("plugin {}: it kept failing, and is not called for a while", self.name);
+                Err(Failure::new(Cause::PluginTripped, story))
+            }
+        }
+    }
+
+    /// Whether the exchange goes on without this plugin's word.
+    fn went_wrong(&self, failure: Failure, exchange: &Exchange) -> Result<(), Failure> {
+        match self.on_failure {
+            OnFailure::Closed => Err(failure),
+            OnFailure::Open => {
+                self.report(&failure, exchange);
+                Ok(())
+            }
+        }
+    }
+
+    /// Say of a failure that nobody else will speak of.
+    fn report(&self, failure: &Failure, exchange: &Exchange) {
+        let (plugin, code, request_id) = (&*self.name, failure.cause.code(), exchange.id.to_string());
+        let route = exchange.route.as_ref().map(|route| &*route.name);
+        tracing::warn!(plugin, code, request_id, route, "{}; the exchange goes on without", failure.detail);
+    }
+
+    fn failure(&self, hook: &str, error: &CallError) -> Failure {
+        let cause = match error {
+            CallError::Failed(_) | CallError::Trapped(_) => Cause::PluginFailed,
+            CallError::TimedOut => Cause::PluginTimedOut,
+            CallError::OutOfMemory => Cause::PluginMemory,
+            CallError::Busy(_) => Cause::GatewayOverloaded,
+        };
+        Failure::new(cause, format!("plugin {}, {hook}: {error}", self.name))
+    }
+}
+
+fn parse_reply(reply: GuestReply) -> Result<Reply, String> {
+    let refused = |problem| format!("its reply cannot be sent: {problem}");
+    if reply.headers.len() > limits::HEADER_FIELDS {
+        let problem = format!("{} header fields are more than {}", reply.headers.len(), limits::HEADER_FIELDS);
+        return Err(refused(problem));
+    }
+    let mut headers = HeaderMap::with_capacity(reply.headers.len() + 2);
+    for header in reply.headers {
+        let (name, value) = field(header).map_err(refused)?;
+        headers.append(name, value);
+    }
+    let status = final_status(reply.status).map_err(refused)?;
+    Ok(Reply { head: ResponseHead { status, headers }, body: reply.body.into() })
+}

@@ -1,0 +1,38 @@
+//! Calls the timer hooks of plugins, on the control plane: once per interval and plugin, whatever the number of workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{MissedTickBehavior, interval_at};
+
+use super::clock::CONTROL;
+use super::hook;
+use super::instance::{CallError, Caller};
+use super::plugin::Plugin;
+
+/// Call the timer hook of `plugin` at this interval, as long as the plugin is there.
+pub(super) fn start(control: &Handle, plugin: &Arc<Plugin>, interval: Duration) {
+    let plugin = Arc::downgrade(plugin);
+    control.spawn(async move {
+        let mut ticks = interval_at(tokio::time::Instant::now() + interval, interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let Some(plugin) = plugin.upgrade() else { return };
+            if let Err(error) = call(&plugin).await {
+                tracing::warn!(plugin = plugin.name(), "{}: {error}", hook::TIMER.name);
+            }
+        }
+    });
+}
+
+async fn call(plugin: &Plugin) -> Result<(), CallError> {
+    let caller = Caller { thread: CONTROL, use_index: 0, undoes: false };
+    let (ended,) = if plugin.waits() {
+        plugin.call_waiting(&hook::TIMER, (), caller, None).await?
+    } else {
+        plugin.call(&hook::TIMER, (), caller, None)?
+    };
+    ended.map_err(CallError::Failed)
+}
