@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use client::{Answer, Client};
-pub use gateway::{Gateway, one_route};
+pub use gateway::{Gateway, folder, one_route};
 pub use origin::Origin;
 pub use session::Session;
 pub use upstream::Upstream;

@@ -27,6 +27,8 @@ macro_rules! exporting_world {
                     "tidegate:plugin/exchange@0.1.0": crate::bindings::imports::tidegate::plugin::exchange,
                     "tidegate:plugin/identity@0.1.0": crate::bindings::imports::tidegate::plugin::identity,
                     "tidegate:plugin/log@0.1.0": crate::bindings::imports::tidegate::plugin::log,
+                    "tidegate:plugin/secrets@0.1.0": crate::bindings::imports::tidegate::plugin::secrets,
+                    "tidegate:plugin/http-client@0.1.0": crate::bindings::imports::tidegate::plugin::http_client,
                 },
                 default_bindings_module: $bindings,
                 pub_export_macro: true,

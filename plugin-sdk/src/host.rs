@@ -4,7 +4,9 @@
 pub(crate) use crate::bindings::imports::tidegate::plugin::types;
 
 #[cfg(target_family = "wasm")]
-pub(crate) use crate::bindings::imports::tidegate::plugin::{client, exchange, identity, log, request, response};
+pub(crate) use crate::bindings::imports::tidegate::plugin::{
+    client, exchange, http_client, identity, log, request, response, secrets,
+};
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use crate::testing::host::{client, exchange, identity, log, request, response};
+pub(crate) use crate::testing::host::{client, exchange, http_client, identity, log, request, response, secrets};

@@ -44,7 +44,8 @@
 //! - [`RequestBodyHook`], [`ResponseBodyHook`]: bodies piece by piece; [`LogHook`]: how it ended;
 //!   [`TimerHook`]: what no request asks for.
 //! - [`Request`], [`Response`]: read and edited by hooks; edits are sent in batches.
-//! - [`exchange`], [`identity`], [`mod@log`]: what else the gateway offers.
+//! - [`exchange`], [`identity`], [`mod@log`]: what else the gateway offers every plugin; [`http`] and
+//!   [`secrets`]: what it offers those that are granted it.
 //! - [`export!`]: makes it all a plugin.
 //! - [`testing`]: hooks under `cargo test`, on no gateway at all.
 //!
@@ -68,12 +69,14 @@ mod flow;
 mod header;
 mod hook;
 mod host;
+pub mod http;
 pub mod identity;
 pub mod log;
 pub mod prelude;
 mod query;
 mod request;
 mod response;
+pub mod secrets;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 

@@ -3,6 +3,6 @@
 #[doc(no_inline)]
 pub use crate::{
     Chunk, ChunkFlow, Config, Failure, Flow, HeaderName, HeaderValue, LogHook, Reply, Request, RequestBodyHook,
-    RequestHook, Response, ResponseBodyHook, ResponseHook, Result, TimerHook, exchange, exchange::Ended, export,
-    identity, json, log,
+    RequestHook, Response, ResponseBodyHook, ResponseHook, Result, TimerHook, exchange, exchange::Ended, export, http,
+    identity, json, log, secrets,
 };

@@ -185,6 +185,21 @@ impl Exchange {
         self
     }
 
+    /// Grants a secret.
+    #[must_use]
+    pub fn secret(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.state.secrets.insert(name.to_owned(), value.as_ref().to_vec());
+        self
+    }
+
+    /// Has another server answer this to requests of the plugin's; `asked` is like
+    /// `GET https://idp.example.com/keys`. Whatever else it asks for is not granted.
+    #[must_use]
+    pub fn server(mut self, asked: &str, status: u16, body: impl AsRef<[u8]>) -> Self {
+        self.state.servers.push((asked.to_owned(), status, body.as_ref().to_vec()));
+        self
+    }
+
     /// What the upstream answers: 200 without headers unless told otherwise.
     ///
     /// # Panics
@@ -349,6 +364,11 @@ impl Exchange {
     /// The username of whoever the request was authenticated as.
     pub fn consumer(&self) -> Option<&str> {
         self.state.consumer.as_ref().map(|credential| credential.consumer.username.as_str())
+    }
+
+    /// What the plugin has asked of other servers: method and URL, and the body.
+    pub fn asked(&self) -> &[(String, Vec<u8>)] {
+        &self.state.asked
     }
 
     /// The lines the plugin has logged.

@@ -10,6 +10,8 @@ pub mod component;
 mod deadline;
 pub mod engine;
 pub mod exchange;
+pub mod fetch;
+pub mod grants;
 mod hook;
 mod instance;
 pub mod library;

@@ -52,6 +52,18 @@ pub const PLUGIN_INSTANCES: usize = 64;
 pub const PLUGIN_INSTANCES_MAX: usize = 1_000;
 /// How long a call waits for an instance while all of them are in calls that wait.
 pub const PLUGIN_PLACE_TIME: Duration = Duration::from_secs(1);
+/// How long a plugin's request to another server may take, unless the plugin says otherwise,
+pub const FETCH_TIME: Duration = Duration::from_secs(5);
+/// and at most.
+pub const FETCH_TIME_MAX: Duration = Duration::from_secs(30);
+/// The largest body of an answer to it.
+pub const FETCH_BODY_BYTES: usize = 4 << 20;
+/// Idle connections that are kept per origin and thread for plugins' requests.
+pub const FETCH_IDLE: usize = 32;
+/// Origins that have idle connections at a time, per thread.
+pub const FETCH_ORIGINS: usize = 64;
+/// Origins that one use may be granted; they are looked through for each request.
+pub const GRANTS: usize = 64;
 /// A plugin's timer comes no more often than this.
 pub const PLUGIN_TIMER_MIN: Duration = Duration::from_millis(100);
 /// A plugin use with a `trip` is stopped after so many failures, unless it says otherwise,

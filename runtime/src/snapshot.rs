@@ -1,8 +1,9 @@
 //! One immutable generation of everything a request needs: listeners' settings, routes, services, upstreams, consumers,
 //! plugin chains. Built beside the live one from a checked configuration; a request loads it once and never sees another.
 
+mod plugins;
+
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,18 +11,14 @@ use http::HeaderValue;
 use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::checked::{
-    self, ClientAuth, ClientLimits, Config, PluginUse, Retries, Schemes, TargetAddress, Timeouts,
-};
-use crate::config::faults::{Faults, Report, suggest};
-use crate::config::file;
-use crate::host::breaker::Breaker;
+use plugins::Plugins;
+
+use crate::config::checked::{self, ClientAuth, ClientLimits, Config, Retries, Schemes, TargetAddress, Timeouts};
+use crate::config::faults::{Faults, Report};
 use crate::host::chain::Chain;
-use crate::host::component::Component;
-use crate::host::library::{Library, bundled};
+use crate::host::library::Library;
 use crate::host::plugin_use::Use;
 use crate::identity::Identities;
-use crate::limits;
 use crate::observe::metrics::{Metrics, RouteMetrics};
 use crate::proxy::route::Router;
 use crate::proxy::worker::ListenerId;
@@ -147,11 +144,7 @@ pub fn build(
     upstreams.sort_by_key(Arc::as_ptr);
     upstreams.dedup_by(|a, b| Arc::ptr_eq(a, b));
 
-    let mut plugins = Plugins {
-        components: components(config, &faults, &mut stock.library),
-        faults: &faults,
-        library: &mut stock.library,
-    };
+    let mut plugins = Plugins::new(config, &faults, &mut stock.library, &mut stock.upstreams);
     let global = plugins.resolve(&config.plugins);
     let mut routes = Vec::new();
     let mut names = Vec::new();
@@ -277,98 +270,6 @@ fn service(listed: &checked::Service, upstream: Arc<Upstream>, transport: Arc<Tr
         transport,
         timeouts: listed.timeouts,
         retries: listed.retries,
-    }
-}
-
-/// Every plugin that this configuration can name: `None` where loading failed, which is a fault already.
-type Components = HashMap<String, Option<Arc<Component>>>;
-
-fn components(config: &Config, faults: &Faults, library: &mut Library) -> Components {
-    let mut components = Components::new();
-    for listed in &config.components {
-        let name = listed.name.value.as_str();
-        if bundled().iter().any(|(bundled, _)| *bundled == name) {
-            faults.at(&listed.name.span, format!("\"{name}\" is the name of a bundled plugin: choose another"));
-        }
-        components.insert(name.to_owned(), component(listed, faults, library));
-    }
-    components
-}
-
-fn component(listed: &checked::ComponentFile, faults: &Faults, library: &mut Library) -> Option<Arc<Component>> {
-    let path = &listed.path.value;
-    let span = &listed.path.span;
-    match file::read(path, limits::COMPONENT_BYTES) {
-        Err(problem) => {
-            let help = "build the plugin, or correct the path; a relative one starts at this file's folder";
-            faults.at_with_help(span, format!("{} {problem}", path.display()), help);
-            None
-        }
-        Ok(wasm) => library
-            .component(&wasm)
-            .map_err(|error| faults.at_with_help(span, format!("{} {error}", path.display()), error.help()))
-            .ok(),
-    }
-}
-
-/// Resolves plugin uses, noting what is wrong with them.
-struct Plugins<'s> {
-    components: Components,
-    faults: &'s Faults,
-    library: &'s mut Library,
-}
-
-impl Plugins<'_> {
-    fn resolve(&mut self, uses: &[PluginUse]) -> Vec<Use> {
-        uses.iter().filter_map(|plugin_use| self.resolve_use(plugin_use)).collect()
-    }
-
-    fn resolve_use(&mut self, plugin_use: &PluginUse) -> Option<Use> {
-        let name = plugin_use.plugin.value.as_str();
-        let component = self.component(plugin_use)?;
-        let wrong_before = self.faults.len();
-        component.schema.check(name, &plugin_use.config, self.faults);
-        if self.faults.len() > wrong_before {
-            return None;
-        }
-        let timer = plugin_use.timer.as_ref();
-        if let Some(timer) = timer.filter(|_| !component.has_timer()) {
-            self.faults.at(&timer.span, format!("{name} has no timer hook that `timer` could call"));
-            return None;
-        }
-        let timer = timer.map(|timer| timer.value);
-        match self.library.plugin(&component, &plugin_use.config, plugin_use.limits, timer) {
-            Ok(plugin) => {
-                let priority = plugin_use.priority.unwrap_or(component.priority);
-                let breaker = plugin_use.trip.map(|trip| Arc::new(Breaker::new(trip)));
-                Some(Use { name: name.into(), priority, plugin, on_failure: plugin_use.on_failure, breaker })
-            }
-            Err(error) => {
-                self.faults.at(&plugin_use.config.span, format!("{name} refuses this config: {error}"));
-                None
-            }
-        }
-    }
-
-    fn component(&mut self, plugin_use: &PluginUse) -> Option<Arc<Component>> {
-        let name = plugin_use.plugin.value.as_str();
-        match self.components.entry(name.to_owned()) {
-            Entry::Occupied(component) => component.get().clone(),
-            Entry::Vacant(vacant) => {
-                if let Some((_, wasm)) = bundled().iter().find(|(bundled, _)| *bundled == name) {
-                    let component = self.library.component(wasm);
-                    let component = component
-                        .map_err(|error| self.faults.at(&plugin_use.plugin.span, format!("\"{name}\" {error}")))
-                        .ok();
-                    return vacant.insert(component).clone();
-                }
-                let known = self.components.keys().map(String::as_str).chain(bundled().iter().map(|(name, _)| *name));
-                let help = suggest(name, known)
-                    .unwrap_or_else(|| format!("list its file: [components.{name}] with path = \"….wasm\""));
-                self.faults.at_with_help(&plugin_use.plugin.span, format!("there is no plugin \"{name}\""), help);
-                None
-            }
-        }
     }
 }
 

@@ -259,8 +259,8 @@ impl Upstreams {
         Upstream { balancer, hash_on, interests, budgets, tasks }
     }
 
-    /// Whoever resolves names by these settings; made when the first name needs it.
-    fn resolver(&mut self, dns: &Dns, faults: &Faults) -> Option<Resolver> {
+    /// Whoever resolves names by these settings; made when the first name needs it. `None`: nothing is to be served.
+    pub fn resolver(&mut self, dns: &Dns, faults: &Faults) -> Option<Resolver> {
         if let Some((settings, resolver)) = &self.resolver
             && settings == dns
         {

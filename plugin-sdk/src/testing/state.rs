@@ -32,6 +32,11 @@ pub(super) struct State {
     pub(super) consumer: Option<Credential>,
     pub(super) scratch: BTreeMap<String, Vec<u8>>,
     pub(super) shared: BTreeMap<String, Vec<u8>>,
+    pub(super) secrets: BTreeMap<String, Vec<u8>>,
+    /// What other servers answer: method and URL, status, body.
+    pub(super) servers: Vec<(String, u16, Vec<u8>)>,
+    /// What they were asked: method and URL, body.
+    pub(super) asked: Vec<(String, Vec<u8>)>,
     pub(super) log: Vec<(Level, String)>,
 }
 
@@ -95,6 +100,9 @@ impl State {
             consumer: None,
             scratch: BTreeMap::new(),
             shared: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            servers: Vec::new(),
+            asked: Vec::new(),
             log: Vec::new(),
         }
     }

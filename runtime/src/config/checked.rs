@@ -4,9 +4,11 @@
 mod client_side;
 mod upstream_side;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -19,7 +21,8 @@ pub use upstream_side::{
 
 use super::faults::Span;
 use super::reader::Located;
-use super::values::{Name, ServiceUrl};
+use super::values::{Name, Origin, ServiceUrl};
+use crate::limits;
 use crate::proxy::route::Criteria;
 
 /// All of gateway.toml.
@@ -43,6 +46,8 @@ pub struct Config {
     pub error_header: bool,
     /// Plugins beyond the bundled ones, by name.
     pub components: Vec<ComponentFile>,
+    /// Secrets that plugins can be granted, by name.
+    pub secrets: BTreeMap<String, SecretValue>,
     /// Plugin uses of every route.
     pub plugins: Vec<PluginUse>,
     /// Groups of targets that services can name as their host.
@@ -79,8 +84,40 @@ pub struct PluginUse {
     pub on_failure: OnFailure,
     /// When it is not called any more for a while.
     pub trip: Option<Trip>,
+    /// What it is granted.
+    pub grants: Grants,
     /// How often its timer hook is called, if it has one.
     pub timer: Option<Located<Duration>>,
+}
+
+/// `grants` of a plugin use.
+#[derive(Debug, Default)]
+pub struct Grants {
+    /// Servers that it may ask.
+    pub origins: Vec<Located<Origin>>,
+    /// Names of secrets that it may know.
+    pub secrets: Vec<Located<Name>>,
+}
+
+/// A secret itself. It shows itself to whoever asks for it by name, and to no log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretValue(Arc<[u8]>);
+
+impl SecretValue {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    /// What it is.
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// What becomes of an exchange when one of its plugins fails.
@@ -135,6 +172,17 @@ pub struct PluginLimits {
     pub body: u64,
     /// Instances per worker that may be in calls that wait.
     pub instances: usize,
+}
+
+impl Default for PluginLimits {
+    fn default() -> Self {
+        Self {
+            time: limits::PLUGIN_TIME,
+            memory: limits::PLUGIN_MEMORY_BYTES,
+            body: limits::PLUGIN_BODY_BYTES,
+            instances: limits::PLUGIN_INSTANCES,
+        }
+    }
 }
 
 /// `[[services]]`

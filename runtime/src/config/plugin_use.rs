@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde_json::{Map, Number, Value as Json};
 use toml::de::{DeFloat, DeInteger, DeValue};
 
-use super::checked::{OnFailure, Place, PluginConfig, PluginLimits, PluginUse, Trip};
+use super::checked::{Grants, OnFailure, Place, PluginConfig, PluginLimits, PluginUse, Trip};
 use super::faults::{Faults, Span};
 use super::reader::{Fields, Located, Value};
 use super::values::{ByteSize, Period};
@@ -37,6 +37,7 @@ fn plugin_use(value: &Value<'_>, faults: &Faults) -> Option<PluginUse> {
     let limits = plugin_limits(&fields);
     let on_failure = fields.parse::<OnFailure>("on_failure").map_or(OnFailure::Closed, |said| said.value);
     let trip = trip(&fields);
+    let grants = grants(&fields);
     let timer = fields.parse::<Period>("timer").map(|period| Located { value: period.value.0, span: period.span });
     if let Some(timer) = timer.as_ref().filter(|timer| timer.value < limits::PLUGIN_TIMER_MIN) {
         fields.faults().at(&timer.span, format!("`timer` is at least {:?}", limits::PLUGIN_TIMER_MIN));
@@ -51,6 +52,7 @@ fn plugin_use(value: &Value<'_>, faults: &Faults) -> Option<PluginUse> {
         limits,
         on_failure,
         trip,
+        grants,
         timer,
     })
 }
@@ -65,6 +67,17 @@ impl FromStr for OnFailure {
             _ => Err("expected \"closed\" (the request fails, too) or \"open\" (it goes on without)".to_owned()),
         }
     }
+}
+
+fn grants(plugin_use: &Fields<'_>) -> Grants {
+    let Some(value) = plugin_use.value("grants") else { return Grants::default() };
+    let Some(fields) = Fields::of(value, "`grants`", plugin_use.faults()) else { return Grants::default() };
+    let grants = Grants { origins: fields.parse_all("http"), secrets: fields.parse_all("secrets") };
+    if grants.origins.len() > limits::GRANTS {
+        fields.faults().at(fields.span(), format!("a use can be granted {} origins at most", limits::GRANTS));
+    }
+    fields.finish();
+    grants
 }
 
 fn trip(plugin_use: &Fields<'_>) -> Option<Trip> {
@@ -82,12 +95,7 @@ fn trip(plugin_use: &Fields<'_>) -> Option<Trip> {
 }
 
 fn plugin_limits(plugin_use: &Fields<'_>) -> PluginLimits {
-    let mut checked = PluginLimits {
-        time: limits::PLUGIN_TIME,
-        memory: limits::PLUGIN_MEMORY_BYTES,
-        body: limits::PLUGIN_BODY_BYTES,
-        instances: limits::PLUGIN_INSTANCES,
-    };
+    let mut checked = PluginLimits::default();
     let Some(value) = plugin_use.value("limits") else { return checked };
     let Some(fields) = Fields::of(value, "`limits`", plugin_use.faults()) else { return checked };
     if let Some(time) = fields.parse::<Period>("time") {

@@ -5,7 +5,7 @@ mod services;
 mod upstreams;
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,10 +13,10 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::checked::{CertificateFiles, ComponentFile, Config, Consumer, Credential, Service, Upstream};
+use super::checked::{CertificateFiles, ComponentFile, Config, Consumer, Credential, SecretValue, Service, Upstream};
 use super::faults::Faults;
 use super::plugin_use::plugin_uses;
-use super::reader::{Fields, Located, Value};
+use super::reader::{Fields, Located, Value, parse};
 use super::secret::Secret;
 use super::values::{Name, Network, Text};
 
@@ -34,6 +34,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     let dns = reading.dns(&fields);
     let error_header = fields.boolean("error_header").unwrap_or(true);
     let components = reading.components(&fields);
+    let secrets = reading.secrets(&fields);
     let plugins = plugin_uses(&fields);
     let upstreams: Vec<Upstream> = fields.array("upstreams").filter_map(|value| reading.upstream(value)).collect();
     let services: Vec<Service> = fields.array("services").filter_map(|value| reading.service(value)).collect();
@@ -52,6 +53,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
         dns,
         error_header,
         components,
+        secrets,
         plugins,
         upstreams,
         services,
@@ -85,6 +87,23 @@ impl Reading<'_> {
             }
         }
         components
+    }
+
+    fn secrets(&self, fields: &Fields<'_>) -> BTreeMap<String, SecretValue> {
+        let mut secrets = BTreeMap::new();
+        for (key, value) in fields.entries("secrets") {
+            self.faults.conceal(value.span());
+            if let Err(error) = key.value.parse::<Name>() {
+                self.faults.at(&key.span, error);
+            }
+            let Some(secret) = parse::<Secret>(value, "a secret", self.faults) else { continue };
+            self.watched.borrow_mut().extend(secret.value.file(self.folder));
+            match secret.value.reveal(self.folder) {
+                Ok(text) => drop(secrets.insert(key.value, SecretValue::new(text.as_bytes()))),
+                Err(error) => self.faults.at(&secret.span, error),
+            }
+        }
+        secrets
     }
 
     fn consumer(&self, value: &Value<'_>) -> Option<Consumer> {

@@ -1,4 +1,4 @@
-//! A secret in gateway.toml: itself, or where it is. Only its digest leaves this file.
+//! A secret in gateway.toml: itself, or where it is. Credentials are compared by digest, so only that leaves this file for them.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -50,13 +50,23 @@ impl Secret {
     /// SHA-256 of the secret; the error says what is missing, not what was found.
     pub(super) fn digest(&self, folder: &Path) -> Result<[u8; 32], String> {
         match self {
-            Self::Plain(text) => digest(text),
             Self::Digest(digest) => Ok(*digest),
+            secret => Ok(Sha256::digest(secret.reveal(folder)?).into()),
+        }
+    }
+
+    /// The secret itself, likewise.
+    pub(super) fn reveal(&self, folder: &Path) -> Result<String, String> {
+        let text = match self {
+            Self::Plain(text) => text.clone(),
+            Self::Digest(_) => return Err("the secret itself is needed here, not its digest".to_owned()),
             Self::Environment(name) => match std::env::var(name) {
-                Ok(text) => digest(&text),
-                Err(std::env::VarError::NotPresent) => Err(format!("the environment variable `{name}` is not set")),
+                Ok(text) => text,
+                Err(std::env::VarError::NotPresent) => {
+                    return Err(format!("the environment variable `{name}` is not set"));
+                }
                 Err(std::env::VarError::NotUnicode(_)) => {
-                    Err(format!("the environment variable `{name}` is not UTF-8"))
+                    return Err(format!("the environment variable `{name}` is not UTF-8"));
                 }
             },
             Self::File(path) => {
@@ -64,14 +74,11 @@ impl Secret {
                 let bytes = file::read(&path, limits::SECRET_BYTES)
                     .map_err(|problem| format!("{} {problem}", path.display()))?;
                 let text = str::from_utf8(&bytes).map_err(|_| format!("{} is not UTF-8", path.display()))?;
-                digest(text.trim_end_matches(['\r', '\n']))
+                text.trim_end_matches(['\r', '\n']).to_owned()
             }
-        }
+        };
+        if text.is_empty() { Err("a secret cannot be empty".to_owned()) } else { Ok(text) }
     }
-}
-
-fn digest(text: &str) -> Result<[u8; 32], String> {
-    if text.is_empty() { Err("a secret cannot be empty".to_owned()) } else { Ok(Sha256::digest(text).into()) }
 }
 
 fn digest_from_hex(hex: &str) -> Option<[u8; 32]> {

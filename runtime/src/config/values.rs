@@ -3,6 +3,7 @@
 
 mod address;
 mod ends;
+mod origin;
 mod patterns;
 
 use std::convert::Infallible;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use address::{Authority, Bind, NameServer, Network, PlainHost, Scheme, ServiceUrl, UpstreamName};
 pub use ends::{HostName, HostPattern, Sni, Source};
+pub use origin::Origin;
 pub use patterns::{HeaderCriterion, HeaderValues, PathPattern, PathRegex};
 
 use super::checked::HashOn;

@@ -5,7 +5,10 @@
 wasmtime::component::bindgen!({
     path: "../wit/0.1",
     world: "plugin",
-    imports: { default: trappable },
+    imports: {
+        "tidegate:plugin/http-client@0.1.0.fetch": async | trappable,
+        default: trappable,
+    },
 });
 
 /// The version of `wit/` that this gateway speaks.

@@ -2,10 +2,12 @@
 
 mod client;
 mod exchange;
+mod http_client;
 mod identity;
 mod log;
 mod request;
 mod response;
+mod secrets;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use wasmtime::component::{HasSelf, Linker};
@@ -23,7 +25,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     interfaces::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::exchange::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::identity::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    interfaces::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+    interfaces::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::http_client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 
 pub(super) use log::write as log_line;
@@ -33,7 +37,11 @@ pub(super) use response::final_status;
 impl interfaces::types::Host for State {}
 
 /// The interfaces of the contract, for messages about one that is not among them.
-pub(super) const INTERFACES: [&str; 7] = ["types", "request", "response", "client", "exchange", "identity", "log"];
+pub(super) const INTERFACES: [&str; 9] =
+    ["types", "request", "response", "client", "exchange", "identity", "log", "secrets", "http-client"];
+
+/// Those whose functions may wait for something.
+pub(super) const WAITING: [&str; 1] = ["http-client"];
 
 /// A field a plugin may set, parsed.
 pub(super) fn field(header: Header) -> Result<(HeaderName, HeaderValue), String> {

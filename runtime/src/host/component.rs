@@ -1,22 +1,26 @@
 //! A plugin's file, loaded: checked against the contract, compiled, described. One per distinct file, shared by all
 //! uses of it, whatever their config.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use sha2::{Digest, Sha256};
+use wasmtime::Store;
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
-use wasmtime::{Store, StoreContextMut};
 
 use super::bindings::LIFECYCLE;
 use super::bindings::exports::tidegate::plugin::lifecycle::Description;
 use super::clock::{CONTROL, Callers};
 use super::deadline;
 use super::engine::Engine;
+use super::grants::Grants;
 use super::hook::{self, Exports};
 use super::load::{self, LoadError};
 use super::schema::Schema;
 use super::state::State;
 use super::{calls, wasi};
+use crate::config::checked::PluginLimits;
 use crate::limits;
 
 /// A plugin that can be configured.
@@ -37,9 +41,19 @@ pub struct Component {
     pub(super) exports: Exports,
     /// Some of its imports may wait for something, so calls have to be awaited.
     pub(super) waits: bool,
+    wants_origins: bool,
+    wants_secrets: bool,
 }
 
 impl Component {
+    /// What it imports and is not granted: the interface, and the key that would grant it.
+    pub fn ungranted(&self, grants: &Grants) -> Option<(&'static str, &'static str)> {
+        if self.wants_origins && !grants.has_origins() {
+            return Some(("http-client", "grants = { http = [\"https://…\"] }"));
+        }
+        (self.wants_secrets && !grants.has_secrets()).then_some(("secrets", "grants = { secrets = [\"…\"] }"))
+    }
+
     /// Whether it has a timer hook.
     pub fn has_timer(&self) -> bool {
         self.exports.timer.is_some()
@@ -78,7 +92,8 @@ impl Component {
             return Err(LoadError::NoHook);
         }
 
-        let description = self::describe(engine, &pre, describe)?;
+        let waits = load::imports(engine.wasmtime(), &compiled, &calls::WAITING);
+        let description = self::describe(engine, &pre, waits, describe)?;
         let schema = Schema::parse(&description.config_schema).map_err(LoadError::Schema)?;
         Ok(Self {
             digest,
@@ -90,27 +105,55 @@ impl Component {
             pre,
             configure,
             exports,
-            waits: false,
+            waits,
+            wants_origins: load::imports(engine.wasmtime(), &compiled, &["http-client"]),
+            wants_secrets: load::imports(engine.wasmtime(), &compiled, &["secrets"]),
         })
     }
 }
 
 /// A store for one instance of a plugin, bounded in memory; its clock starts with each call.
-pub(super) fn store(engine: &wasmtime::Engine, plugin: Arc<str>, memory: usize) -> Store<State> {
-    let mut store = Store::new(engine, State::new(plugin, memory));
+pub(super) fn store(
+    engine: &wasmtime::Engine,
+    plugin: Arc<str>,
+    grants: Arc<Grants>,
+    limits: &PluginLimits,
+) -> Store<State> {
+    let mut store = Store::new(engine, State::new(plugin, grants, limits.memory));
     store.limiter(|state| &mut state.limiter);
-    store.set_hostcall_fuel(limits::PLUGIN_CALL_BYTES);
+    let body = usize::try_from(limits.body).unwrap_or(usize::MAX);
+    store.set_hostcall_fuel(body.saturating_add(limits::PLUGIN_CALL_BYTES));
     deadline::watch(&mut store);
     store
 }
 
-fn describe(engine: &Engine, pre: &InstancePre<State>, index: ComponentExportIndex) -> Result<Description, LoadError> {
-    let mut store = store(engine.wasmtime(), "describe".into(), limits::PLUGIN_MEMORY_BYTES);
+fn describe(
+    engine: &Engine,
+    pre: &InstancePre<State>,
+    waits: bool,
+    index: ComponentExportIndex,
+) -> Result<Description, LoadError> {
+    let limits = PluginLimits::default();
+    let mut store = store(engine.wasmtime(), "describe".into(), Arc::default(), &limits);
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
-    let describe = |store: &mut Store<State>| -> wasmtime::Result<Description> {
-        let instance = pre.instantiate(&mut *store)?;
-        let describe = instance.get_typed_func::<(), (Description,)>(&mut *store, index)?;
-        Ok(describe.call(StoreContextMut::from(store), ())?.0)
+    let describe = async {
+        let instance = if waits { pre.instantiate_async(&mut store).await? } else { pre.instantiate(&mut store)? };
+        let describe = instance.get_typed_func::<(), (Description,)>(&mut store, index)?;
+        let told = if waits { describe.call_async(&mut store, ()).await? } else { describe.call(&mut store, ())? };
+        Ok(told.0)
     };
-    engine.callers().call(CONTROL, || describe(&mut store)).map_err(|error| LoadError::Describe(format!("{error:#}")))
+    let described: Option<wasmtime::Result<_>> = engine.callers().call(CONTROL, || now(describe));
+    match described {
+        Some(Ok(description)) => Ok(description),
+        Some(Err(error)) => Err(LoadError::Describe(format!("{error:#}"))),
+        None => Err(LoadError::Describe("it waits for something".to_owned())),
+    }
+}
+
+/// The outcome of what has nothing to wait for: nothing that a plugin may call while it is loaded has.
+pub(super) fn now<T>(ready: impl Future<Output = T>) -> Option<T> {
+    match pin!(ready).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => Some(outcome),
+        Poll::Pending => None,
+    }
 }

@@ -18,6 +18,13 @@ pub(super) struct Deadline {
     end: Option<Duration>,
 }
 
+impl Deadline {
+    /// Begin again: something has been waited for, which is not the guest's time. The clock notices with its next tick.
+    pub(super) fn rearm(&mut self) {
+        self.end = None;
+    }
+}
+
 /// Have `store` interrupt guests whose time is over.
 pub(super) fn watch(store: &mut Store<State>) {
     store.epoch_deadline_callback(|mut context| {

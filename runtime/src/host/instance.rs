@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -65,7 +66,8 @@ impl Instance {
         component: &Component,
         setup: &Setup,
     ) -> Result<(Self, Activation), CallError> {
-        let mut store = store(component.pre.engine(), component.name.clone(), setup.limits.memory);
+        let grants = Arc::clone(&setup.grants);
+        let mut store = store(component.pre.engine(), component.name.clone(), grants, &setup.limits);
         deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
         let (guest, told) = match start(&mut store, thread, component, &setup.config).await {
             Ok(started) => started,

@@ -5,14 +5,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use tokio::runtime::Handle;
 
 use super::component::{self, Component};
 use super::engine::Engine;
+use super::fetch::Fetcher;
+use super::grants::Grants;
 use super::load::LoadError;
-use super::plugin::Plugin;
+use super::plugin::{Plugin, Setup};
 use super::timer;
 use crate::config::checked::{PluginConfig, PluginLimits};
+use crate::dns::Resolver;
+use crate::tls::client::Client;
 
 include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
@@ -28,6 +33,7 @@ struct PluginKey {
     config: String,
     limits: PluginLimits,
     timer: Option<Duration>,
+    grants: [u8; 32],
 }
 
 /// Loads components and configures plugins, each once.
@@ -36,6 +42,8 @@ pub struct Library {
     workers: usize,
     /// Where timers run; `None`: nowhere, plugins are only checked.
     control: Option<Handle>,
+    /// How other servers are spoken to; made when the first plugin may ask one.
+    tls: Option<Arc<ClientConfig>>,
     components: HashMap<[u8; 32], Weak<Component>>,
     plugins: HashMap<PluginKey, Weak<Plugin>>,
 }
@@ -43,7 +51,7 @@ pub struct Library {
 impl Library {
     /// An empty library for this many workers. Timers run on `control`; without it there are none.
     pub fn new(engine: Engine, workers: usize, control: Option<Handle>) -> Self {
-        Self { engine, workers, control, components: HashMap::new(), plugins: HashMap::new() }
+        Self { engine, workers, control, tls: None, components: HashMap::new(), plugins: HashMap::new() }
     }
 
     /// The component in `wasm`.
@@ -70,18 +78,37 @@ impl Library {
         config: &PluginConfig,
         limits: PluginLimits,
         timer: Option<Duration>,
+        grants: Arc<Grants>,
     ) -> Result<Arc<Plugin>, String> {
-        let key = PluginKey { component: component.digest, config: config.json.to_string(), limits, timer };
+        let config = config.json.to_string();
+        let key = PluginKey { component: component.digest, config, limits, timer, grants: grants.digest() };
         if let Some(plugin) = self.plugins.get(&key).and_then(Weak::upgrade) {
             return Ok(plugin);
         }
-        let plugin = Plugin::configure(Arc::clone(component), key.config.clone(), limits, self.workers)?;
+        let setup = Setup { config: key.config.clone(), limits, grants };
+        let plugin = Plugin::configure(Arc::clone(component), setup, self.workers)?;
         let plugin = Arc::new(plugin);
         if let (Some(interval), Some(control)) = (timer, &self.control) {
             timer::start(control, &plugin, interval);
         }
         self.plugins.insert(key, Arc::downgrade(&plugin));
         Ok(plugin)
+    }
+
+    /// Who asks other servers for plugins, with names resolved by `resolver`.
+    ///
+    /// # Errors
+    /// There is no CA that could vouch for any.
+    pub fn fetcher(&mut self, resolver: Resolver) -> Result<Fetcher, String> {
+        let tls = match &self.tls {
+            Some(tls) => Arc::clone(tls),
+            None => {
+                let client = Client { alpn: vec![b"http/1.1".to_vec()], ..Client::default() };
+                let tls = client.into_config().map_err(|error| error.to_string())?;
+                Arc::clone(self.tls.insert(tls))
+            }
+        };
+        Ok(Fetcher { resolver, tls })
     }
 
     /// Forget what was freed since.

@@ -111,6 +111,15 @@ pub(super) fn check_imports(engine: &Engine, component: &Component) -> Result<()
     Ok(())
 }
 
+/// Whether `component` imports any of these interfaces of ours.
+pub(super) fn imports(engine: &Engine, component: &Component, names: &[&str]) -> bool {
+    let ty = component.component_type();
+    ty.imports(engine).any(|(name, _)| {
+        let interface = Interface::parse(name);
+        interface.package == PACKAGE && names.contains(&interface.name)
+    })
+}
+
 /// The lifecycle is there, and of our version.
 pub(super) fn check_exports(engine: &Engine, component: &Component) -> Result<(), LoadError> {
     let ty = component.component_type();

@@ -8,8 +8,9 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use super::activation::Activation;
 use super::clock::CONTROL;
-use super::component::Component;
+use super::component::{self, Component};
 use super::exchange::Exchange;
+use super::grants::Grants;
 use super::hook::Hook;
 use super::instance::{CallError, Caller, Instance};
 use crate::config::checked::PluginLimits;
@@ -30,6 +31,7 @@ pub(super) struct Setup {
     /// JSON that satisfies the component's schema.
     pub(super) config: String,
     pub(super) limits: PluginLimits,
+    pub(super) grants: Arc<Grants>,
 }
 
 /// One thread's instances that are in no call.
@@ -45,13 +47,8 @@ impl Plugin {
     ///
     /// # Errors
     /// In the plugin's own words if it refuses the config, else how it failed.
-    pub fn configure(
-        component: Arc<Component>,
-        config: String,
-        limits: PluginLimits,
-        workers: usize,
-    ) -> Result<Self, String> {
-        let setup = Setup { config, limits };
+    pub(super) fn configure(component: Arc<Component>, setup: Setup, workers: usize) -> Result<Self, String> {
+        let limits = setup.limits;
         let start = || now(Instance::start(CONTROL, &component, &setup)).map_err(|error| error.to_string());
         let (first, activation) = start()?;
         // All workers' now, so that no request has to wait for one. The control plane's is for timers only.
@@ -148,11 +145,8 @@ impl Bench {
     }
 }
 
-/// Run what has nothing to wait for: a component whose imports may wait has none that `configure` could.
+/// Start one at once: a component whose imports may wait has none that `configure` could.
 fn now<T>(start: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-    let mut start = std::pin::pin!(start);
-    match start.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
-        std::task::Poll::Ready(started) => started,
-        std::task::Poll::Pending => Err(CallError::Failed("it waits for something in `configure`".to_owned())),
-    }
+    let waits = || Err(CallError::Failed("it waits for something in `configure`".to_owned()));
+    component::now(start).unwrap_or_else(waits)
 }

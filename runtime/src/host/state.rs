@@ -6,6 +6,7 @@ use wasmtime::ResourceLimiter;
 
 use super::deadline::Deadline;
 use super::exchange::{Exchange, Progress, RequestHead, RequestId, ResponseHead};
+use super::grants::Grants;
 use super::instance::Caller;
 use super::scratch::Owner;
 use super::wasi::Wasi;
@@ -22,19 +23,21 @@ pub(super) struct State {
     calls_left: u32,
     /// The plugin's name, for its log lines.
     pub(super) plugin: Arc<str>,
+    pub(super) grants: Arc<Grants>,
     pub(super) wasi: Wasi,
     pub(super) limiter: Limiter,
     pub(super) deadline: Deadline,
 }
 
 impl State {
-    pub(super) fn new(plugin: Arc<str>, memory: usize) -> Self {
+    pub(super) fn new(plugin: Arc<str>, grants: Arc<Grants>, memory: usize) -> Self {
         Self {
             exchange: Box::new(Exchange::vacant()),
             lent: false,
             caller: None,
             calls_left: limits::PLUGIN_HOST_CALLS,
             plugin,
+            grants,
             wasi: Wasi::default(),
             limiter: Limiter { memory, denied: false },
             deadline: Deadline::default(),
@@ -52,6 +55,11 @@ impl State {
         self.caller = Some(caller);
         self.calls_left = limits::PLUGIN_HOST_CALLS;
         self.limiter.denied = false;
+    }
+
+    /// Whether a hook is called; if not, the plugin is being loaded.
+    pub(super) fn is_called(&self) -> bool {
+        self.caller.is_some()
     }
 
     /// One more host call; a trap once there are too many.

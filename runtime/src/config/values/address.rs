@@ -51,7 +51,7 @@ pub struct Authority {
 
 impl Authority {
     /// `host` or `host:port`; the port is `default` if the text has none.
-    fn parse(text: &str, default: Option<u16>) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, default: Option<u16>) -> Result<Self, String> {
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (text, None),

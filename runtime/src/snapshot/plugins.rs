@@ -1,0 +1,148 @@
+//! From the plugin uses of a configuration to what a chain calls: components loaded, configs checked, grants given.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::config::checked::{self, Config, PluginUse};
+use crate::config::faults::{Faults, suggest};
+use crate::config::file;
+use crate::host::breaker::Breaker;
+use crate::host::component::Component;
+use crate::host::grants::Grants;
+use crate::host::library::{Library, bundled};
+use crate::host::plugin_use::Use;
+use crate::limits;
+use crate::upstreams::Upstreams;
+
+/// Every plugin that this configuration can name: `None` where loading failed, which is a fault already.
+type Components = HashMap<String, Option<Arc<Component>>>;
+
+fn components(config: &Config, faults: &Faults, library: &mut Library) -> Components {
+    let mut components = Components::new();
+    for listed in &config.components {
+        let name = listed.name.value.as_str();
+        if bundled().iter().any(|(bundled, _)| *bundled == name) {
+            faults.at(&listed.name.span, format!("\"{name}\" is the name of a bundled plugin: choose another"));
+        }
+        components.insert(name.to_owned(), component(listed, faults, library));
+    }
+    components
+}
+
+fn component(listed: &checked::ComponentFile, faults: &Faults, library: &mut Library) -> Option<Arc<Component>> {
+    let path = &listed.path.value;
+    let span = &listed.path.span;
+    match file::read(path, limits::COMPONENT_BYTES) {
+        Err(problem) => {
+            let help = "build the plugin, or correct the path; a relative one starts at this file's folder";
+            faults.at_with_help(span, format!("{} {problem}", path.display()), help);
+            None
+        }
+        Ok(wasm) => library
+            .component(&wasm)
+            .map_err(|error| faults.at_with_help(span, format!("{} {error}", path.display()), error.help()))
+            .ok(),
+    }
+}
+
+/// Resolves plugin uses, noting what is wrong with them.
+pub(super) struct Plugins<'s> {
+    components: Components,
+    config: &'s Config,
+    faults: &'s Faults,
+    library: &'s mut Library,
+    upstreams: &'s mut Upstreams,
+}
+
+impl<'s> Plugins<'s> {
+    pub(super) fn new(
+        config: &'s Config,
+        faults: &'s Faults,
+        library: &'s mut Library,
+        upstreams: &'s mut Upstreams,
+    ) -> Self {
+        Self { components: components(config, faults, library), config, faults, library, upstreams }
+    }
+
+    pub(super) fn resolve(&mut self, uses: &[PluginUse]) -> Vec<Use> {
+        uses.iter().filter_map(|plugin_use| self.resolve_use(plugin_use)).collect()
+    }
+
+    fn resolve_use(&mut self, plugin_use: &PluginUse) -> Option<Use> {
+        let name = plugin_use.plugin.value.as_str();
+        let component = self.component(plugin_use)?;
+        let wrong_before = self.faults.len();
+        component.schema.check(name, &plugin_use.config, self.faults);
+        if self.faults.len() > wrong_before {
+            return None;
+        }
+        let timer = plugin_use.timer.as_ref();
+        if let Some(timer) = timer.filter(|_| !component.has_timer()) {
+            self.faults.at(&timer.span, format!("{name} has no timer hook that `timer` could call"));
+            return None;
+        }
+        let timer = timer.map(|timer| timer.value);
+        let grants = self.grants(name, &component, plugin_use)?;
+        match self.library.plugin(&component, &plugin_use.config, plugin_use.limits, timer, grants) {
+            Ok(plugin) => {
+                let priority = plugin_use.priority.unwrap_or(component.priority);
+                let breaker = plugin_use.trip.map(|trip| Arc::new(Breaker::new(trip)));
+                Some(Use { name: name.into(), priority, plugin, on_failure: plugin_use.on_failure, breaker })
+            }
+            Err(error) => {
+                self.faults.at(&plugin_use.config.span, format!("{name} refuses this config: {error}"));
+                None
+            }
+        }
+    }
+
+    /// What the use is granted, if that is all that its plugin needs.
+    fn grants(&mut self, name: &str, component: &Component, plugin_use: &PluginUse) -> Option<Arc<Grants>> {
+        let listed = &plugin_use.grants;
+        let mut secrets = BTreeMap::new();
+        for granted in &listed.secrets {
+            let secret = granted.value.as_str();
+            match self.config.secrets.get(secret) {
+                Some(value) => drop(secrets.insert(secret.to_owned(), value.clone())),
+                None => {
+                    let known = self.config.secrets.keys().map(String::as_str);
+                    let help = suggest(secret, known).unwrap_or_else(|| format!("[secrets] with {secret} = \"env:…\""));
+                    self.faults.at_with_help(&granted.span, format!("there is no secret \"{secret}\""), help);
+                }
+            }
+        }
+        let origins: Vec<_> = listed.origins.iter().map(|origin| origin.value.clone()).collect();
+        let resolver = if origins.is_empty() { None } else { self.upstreams.resolver(&self.config.dns, self.faults) };
+        let fetcher = resolver.map(|resolver| self.library.fetcher(resolver)).transpose();
+        let fetcher = fetcher.map_err(|error| self.faults.at(&plugin_use.plugin.span, error)).ok()?;
+        let grants = Grants::new(origins, secrets, fetcher);
+        if let Some((interface, grant)) = component.ungranted(&grants) {
+            let message = format!("{name} imports {interface}, which this use is not granted");
+            self.faults.at_with_help(&plugin_use.plugin.span, message, format!("to grant it: {grant}"));
+            return None;
+        }
+        Some(grants)
+    }
+
+    fn component(&mut self, plugin_use: &PluginUse) -> Option<Arc<Component>> {
+        let name = plugin_use.plugin.value.as_str();
+        match self.components.entry(name.to_owned()) {
+            Entry::Occupied(component) => component.get().clone(),
+            Entry::Vacant(vacant) => {
+                if let Some((_, wasm)) = bundled().iter().find(|(bundled, _)| *bundled == name) {
+                    let component = self.library.component(wasm);
+                    let component = component
+                        .map_err(|error| self.faults.at(&plugin_use.plugin.span, format!("\"{name}\" {error}")))
+                        .ok();
+                    return vacant.insert(component).clone();
+                }
+                let known = self.components.keys().map(String::as_str).chain(bundled().iter().map(|(name, _)| *name));
+                let help = suggest(name, known)
+                    .unwrap_or_else(|| format!("list its file: [components.{name}] with path = \"….wasm\""));
+                self.faults.at_with_help(&plugin_use.plugin.span, format!("there is no plugin \"{name}\""), help);
+                None
+            }
+        }
+    }
+}
