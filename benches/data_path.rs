@@ -62,15 +62,28 @@ fn pass(snapshot: &Snapshot, exchange: &mut Box<Exchange>) {
     }
 }
 
+/// Where built plugins are.
+fn target() -> std::path::PathBuf {
+    let bench = std::env::current_exe().expect("a path");
+    let target = bench.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    target.expect("a target folder").to_owned()
+}
+
 fn chain(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("request hooks");
+    let many = format!("config = {{ words = [{}] }}", "\"a word of a large config\", ".repeat(1_000));
+    let isolated = format!("{{ use = \"nothing\", isolation = \"request\", {many} }}");
     for (name, plugins) in [
         ("none", ""),
+        ("an empty hook", "{ use = \"nothing\" }"),
+        ("a fresh instance of it, with a large config", isolated.as_str()),
         ("key-auth", "{ use = \"key-auth\" }"),
         ("key-auth and correlation-id", "{ use = \"key-auth\" }, { use = \"correlation-id\" }"),
     ] {
+        let nothing = target().join("guests/nothing.wasm");
         let snapshot = snapshot(&format!(
-            "plugins = [{plugins}]\n\
+            "components = {{ nothing = {{ path = {nothing:?} }} }}\n\
+             plugins = [{plugins}]\n\
              consumers = [{{ username = \"alice\", credentials = [{{ kind = \"key-auth\", key = \"alices-key\" }}] }}]\n"
         ));
         let mut exchange = exchange(&snapshot);
@@ -81,6 +94,7 @@ fn chain(criterion: &mut Criterion) {
             bencher.iter(|| {
                 exchange.request.headers.remove("kong-request-id");
                 pass(black_box(&snapshot), &mut exchange);
+                exchange.drop_instances();
             });
         });
     }

@@ -2,6 +2,7 @@
 
 mod grants;
 mod hooks;
+mod isolation;
 mod policies;
 
 use std::time::{Duration, Instant};

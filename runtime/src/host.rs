@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod fetch;
 pub mod grants;
 mod hook;
+mod image;
 mod instance;
 pub mod library;
 pub mod load;

@@ -33,7 +33,18 @@ pub const PLUGIN_MEMORY_MAX: usize = 4 << 30;
 /// Stack of a guest; far below a worker thread's own.
 pub const PLUGIN_STACK_BYTES: usize = 512 << 10;
 /// Table elements of one instance; a plugin of this project's size has some hundreds.
-pub const PLUGIN_TABLE_ELEMENTS: usize = 100_000;
+pub const PLUGIN_TABLE_ELEMENTS: usize = 20_000;
+/// Instances of all plugins on all workers together. Each has 4 GiB of the address space set aside; where that is
+/// limited, one of the smaller pools has to do.
+pub const PLUGIN_SLOTS: [u32; 4] = [4_096, 1_024, 256, 64];
+/// Core instances and tables of one component, on the average: a plugin of the SDK's has three instances, two tables.
+pub const CORE_INSTANCES: u32 = 4;
+/// See [`CORE_INSTANCES`].
+pub const CORE_TABLES: u32 = 3;
+/// Core instances, and tables, that one component may have.
+pub const CORE_INSTANCES_MAX: u32 = 16;
+/// Bytes of an instance's memory that stay with its slot for the next one, if the kernel says which were touched.
+pub const PLUGIN_RESIDENT_BYTES: usize = 1 << 20;
 /// Bytes of scratch that the plugins of one exchange may keep together.
 pub const SCRATCH_BYTES: usize = 64 << 10;
 /// Values of it; they are looked for one by one.

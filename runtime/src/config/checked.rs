@@ -84,10 +84,21 @@ pub struct PluginUse {
     pub on_failure: OnFailure,
     /// When it is not called any more for a while.
     pub trip: Option<Trip>,
+    /// Whose its instances are.
+    pub isolation: Isolation,
     /// What it is granted.
     pub grants: Grants,
     /// How often its timer hook is called, if it has one.
     pub timer: Option<Located<Duration>>,
+}
+
+/// Whose a plugin's instances are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Isolation {
+    /// A worker's: one exchange after another is shown to the same one.
+    Worker,
+    /// An exchange's: a fresh one for each.
+    Request,
 }
 
 /// `grants` of a plugin use.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde_json::{Map, Number, Value as Json};
 use toml::de::{DeFloat, DeInteger, DeValue};
 
-use super::checked::{Grants, OnFailure, Place, PluginConfig, PluginLimits, PluginUse, Trip};
+use super::checked::{Grants, Isolation, OnFailure, Place, PluginConfig, PluginLimits, PluginUse, Trip};
 use super::faults::{Faults, Span};
 use super::reader::{Fields, Located, Value};
 use super::values::{ByteSize, Period};
@@ -37,6 +37,7 @@ fn plugin_use(value: &Value<'_>, faults: &Faults) -> Option<PluginUse> {
     let limits = plugin_limits(&fields);
     let on_failure = fields.parse::<OnFailure>("on_failure").map_or(OnFailure::Closed, |said| said.value);
     let trip = trip(&fields);
+    let isolation = fields.parse::<Isolation>("isolation").map_or(Isolation::Worker, |said| said.value);
     let grants = grants(&fields);
     let timer = fields.parse::<Period>("timer").map(|period| Located { value: period.value.0, span: period.span });
     if let Some(timer) = timer.as_ref().filter(|timer| timer.value < limits::PLUGIN_TIMER_MIN) {
@@ -52,6 +53,7 @@ fn plugin_use(value: &Value<'_>, faults: &Faults) -> Option<PluginUse> {
         limits,
         on_failure,
         trip,
+        isolation,
         grants,
         timer,
     })
@@ -65,6 +67,18 @@ impl FromStr for OnFailure {
             "closed" => Ok(Self::Closed),
             "open" => Ok(Self::Open),
             _ => Err("expected \"closed\" (the request fails, too) or \"open\" (it goes on without)".to_owned()),
+        }
+    }
+}
+
+impl FromStr for Isolation {
+    type Err = String;
+
+    fn from_str(said: &str) -> Result<Self, String> {
+        match said {
+            "worker" => Ok(Self::Worker),
+            "request" => Ok(Self::Request),
+            _ => Err("expected \"worker\" (instances are used again) or \"request\" (a fresh one each)".to_owned()),
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Component {
     pub priority: i32,
     /// What its config may be.
     pub schema: Schema,
+    /// The component itself, to be configured once more where images are taken of it.
+    pub(super) bytes: Arc<[u8]>,
     pub(super) callers: Arc<Callers>,
     pub(super) pre: InstancePre<State>,
     pub(super) configure: ComponentExportIndex,
@@ -79,11 +81,7 @@ impl Component {
         load::check_imports(engine.wasmtime(), &compiled)?;
         load::check_exports(engine.wasmtime(), &compiled)?;
 
-        let mut linker = Linker::new(engine.wasmtime());
-        calls::link(&mut linker)
-            .and_then(|()| wasi::link(&mut linker, &compiled))
-            .map_err(|error| load::mismatch(&error))?;
-        let pre = linker.instantiate_pre(&compiled).map_err(|error| load::mismatch(&error))?;
+        let pre = link(engine.wasmtime(), &compiled).map_err(|error| load::mismatch(&error))?;
 
         let lifecycle = |name| hook::export(&compiled, LIFECYCLE, name).ok_or(LoadError::NotAPlugin);
         let (describe, configure) = (lifecycle("describe")?, lifecycle("configure")?);
@@ -101,6 +99,7 @@ impl Component {
             version: description.version,
             priority: description.priority,
             schema,
+            bytes: bytes.into_owned().into(),
             callers: Arc::clone(engine.callers()),
             pre,
             configure,
@@ -110,6 +109,14 @@ impl Component {
             wants_secrets: load::imports(engine.wasmtime(), &compiled, &["secrets"]),
         })
     }
+}
+
+/// `compiled`, with all that it imports.
+pub(super) fn link(engine: &wasmtime::Engine, compiled: &Compiled) -> wasmtime::Result<InstancePre<State>> {
+    let mut linker = Linker::new(engine);
+    calls::link(&mut linker)?;
+    wasi::link(&mut linker, compiled)?;
+    linker.instantiate_pre(compiled)
 }
 
 /// A store for one instance of a plugin, bounded in memory; its clock starts with each call.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use wasmtime::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
 use super::clock::{Callers, Clock};
 use crate::limits;
 
@@ -17,14 +19,7 @@ impl Engine {
     /// # Errors
     /// This machine is none that wasmtime can compile for, or no thread could be started.
     pub fn new(workers: usize) -> anyhow::Result<Self> {
-        let mut config = wasmtime::Config::new();
-        config
-            .epoch_interruption(true)
-            // Component-model async would cost every call half as much again, and no hook uses it.
-            .concurrency_support(false)
-            .max_wasm_stack(limits::PLUGIN_STACK_BYTES)
-            .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32));
-        let wasmtime = wasmtime::Engine::new(&config)?;
+        let wasmtime = pooled()?;
         let clock = Clock::start(workers, {
             let engine = wasmtime.clone();
             move || engine.increment_epoch()
@@ -40,4 +35,41 @@ impl Engine {
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
     }
+}
+
+/// An engine whose instances take slots of a pool: a fresh one costs microseconds, and the machine is asked for the
+/// address space once. How much of that there is, and whether the kernel can say which pages were touched, is found out
+/// by trying.
+fn pooled() -> wasmtime::Result<wasmtime::Engine> {
+    let mut refused = None;
+    // Without the kernel's word, resetting a resident page costs more than taking a new one.
+    for (scan, resident) in [(Enabled::Yes, limits::PLUGIN_RESIDENT_BYTES), (Enabled::No, 0)] {
+        for slots in limits::PLUGIN_SLOTS {
+            let mut pool = PoolingAllocationConfig::new();
+            pool.pagemap_scan(scan)
+                .linear_memory_keep_resident(resident)
+                .total_component_instances(slots)
+                .total_core_instances(slots * limits::CORE_INSTANCES)
+                .max_core_instances_per_component(limits::CORE_INSTANCES_MAX)
+                .total_memories(slots)
+                .max_memories_per_component(1)
+                .total_tables(slots * limits::CORE_TABLES)
+                .max_tables_per_component(limits::CORE_INSTANCES_MAX)
+                .table_elements(limits::PLUGIN_TABLE_ELEMENTS)
+                .total_stacks(slots);
+            let mut config = wasmtime::Config::new();
+            config
+                .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+                .epoch_interruption(true)
+                // Component-model async would cost every call half as much again, and no hook uses it.
+                .concurrency_support(false)
+                .max_wasm_stack(limits::PLUGIN_STACK_BYTES)
+                .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32));
+            match wasmtime::Engine::new(&config) {
+                Ok(engine) => return Ok(engine),
+                Err(error) => refused = Some(error),
+            }
+        }
+    }
+    Err(refused.unwrap_or_else(|| wasmtime::format_err!("there is no pool to choose from")))
 }

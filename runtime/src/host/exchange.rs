@@ -11,6 +11,7 @@ use http::header::{HOST, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 
+use super::instance::Instance;
 use super::scratch::Scratch;
 use crate::identity::{Credential, Identities};
 use crate::proxy::route::Captures;
@@ -49,6 +50,8 @@ pub struct Exchange {
     pub scratch: Scratch,
     /// How it ended, once it has.
     pub outcome: Option<Box<Ended>>,
+    /// Instances that this exchange has to itself, by the use they are of. Far fewer than would be worth a map.
+    isolated: Vec<(usize, Instance)>,
     /// As it was before the call under way, if that has changed something and may have to be undone.
     pub(super) before: Option<Box<Before>>,
 }
@@ -79,6 +82,7 @@ impl Exchange {
             identities,
             scratch: Scratch::default(),
             outcome: None,
+            isolated: Vec::new(),
             before: None,
         }
     }
@@ -108,6 +112,21 @@ impl Exchange {
             scratch: self.scratch.share(),
             ..Self::new(self.id, self.client, self.scheme, tls, self.request.clone(), identities)
         })
+    }
+
+    /// The instance of this use that the exchange has to itself, if it has been called before.
+    pub(super) fn take_instance(&mut self, use_index: usize) -> Option<Instance> {
+        let at = self.isolated.iter().position(|(index, _)| *index == use_index)?;
+        Some(self.isolated.swap_remove(at).1)
+    }
+
+    pub(super) fn keep_instance(&mut self, use_index: usize, instance: Instance) {
+        self.isolated.push((use_index, instance));
+    }
+
+    /// Let go of the instances that the exchange has had to itself: its response's head is complete.
+    pub fn drop_instances(&mut self) {
+        self.isolated.clear();
     }
 
     /// Keep what a call may change as it is now, unless that was done already.

@@ -16,7 +16,8 @@ use super::clock::Callers;
 use super::component::{Component, store};
 use super::deadline;
 use super::exchange::Exchange;
-use super::hook::{Functions, Hook};
+use super::hook::{Exports, Functions, Hook};
+use super::image::Image;
 use super::plugin::Setup;
 use super::state::State;
 use crate::limits;
@@ -53,6 +54,9 @@ pub(super) enum CallError {
     /// Anything else that ended it: a panic, an unreachable instruction, a host function that refused.
     #[error("trapped: {0}")]
     Trapped(String),
+    /// There is no slot left for another instance of any plugin.
+    #[error("found no room: {0}")]
+    NoRoom(String),
     /// All instances that it may have are in calls that wait, and none came free in time.
     #[error("has all its {0} instances waiting: `instances` says how many there may be")]
     Busy(usize),
@@ -78,12 +82,33 @@ impl Instance {
         Ok((Self { store, guest, functions: Functions::default() }, activation))
     }
 
+    /// A fresh instance from what became of its component when that was configured.
+    pub(super) async fn fresh(
+        thread: usize,
+        component: &Component,
+        image: &Image,
+        setup: &Setup,
+    ) -> Result<Self, CallError> {
+        let grants = Arc::clone(&setup.grants);
+        let mut store = store(component.pre.engine(), component.name.clone(), grants, &setup.limits);
+        deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
+        let guest = if component.waits {
+            guarded(&component.callers, thread, image.pre.instantiate_async(&mut store)).await
+        } else {
+            component.callers.call(thread, || image.pre.instantiate(&mut store))
+        };
+        match guest {
+            Ok(guest) => Ok(Self { store, guest, functions: Functions::default() }),
+            Err(error) => Err(classify(&error, store.data())),
+        }
+    }
+
     /// Call a hook that has nothing to wait for.
     pub(super) fn call<P, R>(
         &mut self,
         hook: &Hook<P, R>,
         arguments: P,
-        component: &Component,
+        (component, exports): (&Component, &Exports),
         caller: Caller,
         exchange: Option<&mut Box<Exchange>>,
         time: Duration,
@@ -95,7 +120,7 @@ impl Instance {
         let lent = Lent::new(self, caller, exchange, time);
         let Instance { store, guest, functions } = &mut *lent.instance;
         let result = component.callers.call(caller.thread, || {
-            let function = hook.function(functions, &component.exports, guest, &mut *store)?;
+            let function = hook.function(functions, exports, guest, &mut *store)?;
             function.call(&mut *store, arguments)
         });
         result.map_err(|error| classify(&error, lent.instance.store.data()))
@@ -107,7 +132,7 @@ impl Instance {
         &mut self,
         hook: &Hook<P, R>,
         arguments: P,
-        component: &Component,
+        (component, exports): (&Component, &Exports),
         caller: Caller,
         exchange: Option<&mut Box<Exchange>>,
         time: Duration,
@@ -120,7 +145,7 @@ impl Instance {
         let Instance { store, guest, functions } = &mut *lent.instance;
         let result = {
             let call = async {
-                let function = hook.function(functions, &component.exports, guest, &mut *store)?;
+                let function = hook.function(functions, exports, guest, &mut *store)?;
                 function.call_async(&mut *store, arguments).await
             };
             guarded(&component.callers, caller.thread, call).await
@@ -192,6 +217,7 @@ impl Drop for Lent<'_> {
 fn classify(error: &wasmtime::Error, state: &State) -> CallError {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => CallError::TimedOut,
+        _ if error.is::<wasmtime::PoolConcurrencyLimitError>() => CallError::NoRoom(story(error)),
         _ if state.limiter.denied => CallError::OutOfMemory,
         _ => CallError::Trapped(story(error)),
     }

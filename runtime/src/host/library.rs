@@ -15,7 +15,7 @@ use super::grants::Grants;
 use super::load::LoadError;
 use super::plugin::{Plugin, Setup};
 use super::timer;
-use crate::config::checked::{PluginConfig, PluginLimits};
+use crate::config::checked::{Isolation, PluginLimits, PluginUse};
 use crate::dns::Resolver;
 use crate::tls::client::Client;
 
@@ -34,6 +34,7 @@ struct PluginKey {
     limits: PluginLimits,
     timer: Option<Duration>,
     grants: [u8; 32],
+    isolation: Isolation,
 }
 
 /// Loads components and configures plugins, each once.
@@ -68,24 +69,24 @@ impl Library {
         Ok(component)
     }
 
-    /// `component` with this config, which already satisfies its schema.
+    /// `component` as `plugin_use` has it, with `grants`; its config already satisfies the component's schema.
     ///
     /// # Errors
     /// Why it cannot be configured so, in the plugin's own words where it has any.
     pub fn plugin(
         &mut self,
         component: &Arc<Component>,
-        config: &PluginConfig,
-        limits: PluginLimits,
-        timer: Option<Duration>,
+        plugin_use: &PluginUse,
         grants: Arc<Grants>,
     ) -> Result<Arc<Plugin>, String> {
-        let config = config.json.to_string();
-        let key = PluginKey { component: component.digest, config, limits, timer, grants: grants.digest() };
+        let (limits, isolation) = (plugin_use.limits, plugin_use.isolation);
+        let timer = plugin_use.timer.as_ref().map(|timer| timer.value);
+        let config = plugin_use.config.json.to_string();
+        let key = PluginKey { component: component.digest, config, limits, timer, grants: grants.digest(), isolation };
         if let Some(plugin) = self.plugins.get(&key).and_then(Weak::upgrade) {
             return Ok(plugin);
         }
-        let setup = Setup { config: key.config.clone(), limits, grants };
+        let setup = Setup { config: key.config.clone(), limits, grants, isolation };
         let plugin = Plugin::configure(Arc::clone(component), setup, self.workers)?;
         let plugin = Arc::new(plugin);
         if let (Some(interval), Some(control)) = (timer, &self.control) {

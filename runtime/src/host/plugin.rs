@@ -11,9 +11,10 @@ use super::clock::CONTROL;
 use super::component::{self, Component};
 use super::exchange::Exchange;
 use super::grants::Grants;
-use super::hook::Hook;
+use super::hook::{Exports, Hook};
+use super::image::Image;
 use super::instance::{CallError, Caller, Instance};
-use crate::config::checked::PluginLimits;
+use crate::config::checked::{Isolation, PluginLimits};
 use crate::limits;
 
 /// A configured plugin.
@@ -22,6 +23,8 @@ pub struct Plugin {
     pub(super) setup: Setup,
     /// Which hooks to call.
     pub activation: Activation,
+    /// What fresh instances are made of, with isolation.
+    image: Option<Image>,
     /// One per worker, and the control plane's, each used by that thread alone: freed with the plugin.
     benches: Box<[Bench]>,
 }
@@ -32,6 +35,7 @@ pub(super) struct Setup {
     pub(super) config: String,
     pub(super) limits: PluginLimits,
     pub(super) grants: Arc<Grants>,
+    pub(super) isolation: Isolation,
 }
 
 /// One thread's instances that are in no call.
@@ -48,16 +52,35 @@ impl Plugin {
     /// # Errors
     /// In the plugin's own words if it refuses the config, else how it failed.
     pub(super) fn configure(component: Arc<Component>, setup: Setup, workers: usize) -> Result<Self, String> {
-        let limits = setup.limits;
         let start = || now(Instance::start(CONTROL, &component, &setup)).map_err(|error| error.to_string());
         let (first, activation) = start()?;
-        // All workers' now, so that no request has to wait for one. The control plane's is for timers only.
-        let mut benches = vec![Bench::new(Some(first), limits.instances)];
-        for _ in 1..workers {
-            benches.push(Bench::new(Some(start()?.0), limits.instances));
+        let places = setup.limits.instances;
+        let mut benches = Vec::new();
+        let mut image = None;
+        match setup.isolation {
+            Isolation::Worker => {
+                // All workers' now, so that no request has to wait for one.
+                benches.push(Bench::new(Some(first), places));
+                for _ in 1..workers {
+                    benches.push(Bench::new(Some(start()?.0), places));
+                }
+            }
+            Isolation::Request => {
+                benches.extend((0..workers).map(|_| Bench::new(None, places)));
+                image = Image::take(&component, &setup)
+                    .map_err(|problem| {
+                        let plugin = &*component.name;
+                        tracing::warn!(
+                            plugin,
+                            "no image can be taken of it, so it is configured for every request: {problem}"
+                        );
+                    })
+                    .ok();
+            }
         }
-        benches.push(Bench::new(None, limits.instances));
-        Ok(Self { component, setup, activation, benches: benches.into() })
+        // The control plane's is for timers only.
+        benches.push(Bench::new(None, places));
+        Ok(Self { component, setup, activation, image, benches: benches.into() })
     }
 
     /// What the plugin calls itself.
@@ -77,20 +100,20 @@ impl Plugin {
         hook: &Hook<P, R>,
         arguments: P,
         caller: Caller,
-        exchange: Option<&mut Box<Exchange>>,
+        mut exchange: Option<&mut Box<Exchange>>,
     ) -> Result<R, CallError>
     where
         P: ComponentNamedList + Lower + Send + Sync,
         R: ComponentNamedList + Lift + Send + Sync,
     {
-        let bench = self.bench(caller)?;
-        let mut instance = match bench.take() {
+        let mut instance = match self.take(caller, exchange.as_deref_mut())? {
             Some(instance) => instance,
-            None => now(Instance::start(caller.thread, &self.component, &self.setup))?.0,
+            None => now(self.start(caller))?,
         };
-        let result = instance.call(hook, arguments, &self.component, caller, exchange, self.setup.limits.time);
+        let time = self.setup.limits.time;
+        let result = instance.call(hook, arguments, self.code(), caller, exchange.as_deref_mut(), time);
         if result.is_ok() {
-            bench.put(instance);
+            self.put(instance, caller, exchange)?;
         }
         result
     }
@@ -101,27 +124,59 @@ impl Plugin {
         hook: &Hook<P, R>,
         arguments: P,
         caller: Caller,
-        exchange: Option<&mut Box<Exchange>>,
+        mut exchange: Option<&mut Box<Exchange>>,
     ) -> Result<R, CallError>
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let bench = self.bench(caller)?;
-        let Ok(Ok(_place)) = timeout(limits::PLUGIN_PLACE_TIME, bench.places.acquire()).await else {
+        let places = &self.bench(caller)?.places;
+        let Ok(Ok(_place)) = timeout(limits::PLUGIN_PLACE_TIME, places.acquire()).await else {
             return Err(CallError::Busy(self.setup.limits.instances));
         };
-        let mut instance = match bench.take() {
+        let mut instance = match self.take(caller, exchange.as_deref_mut())? {
             Some(instance) => instance,
-            None => Instance::start(caller.thread, &self.component, &self.setup).await?.0,
+            None => self.start(caller).await?,
         };
         let time = self.setup.limits.time;
         // Dropped in the middle, the call takes the instance with it.
-        let result = instance.call_waiting(hook, arguments, &self.component, caller, exchange, time).await;
+        let call = instance.call_waiting(hook, arguments, self.code(), caller, exchange.as_deref_mut(), time);
+        let result = call.await;
         if result.is_ok() {
-            bench.put(instance);
+            self.put(instance, caller, exchange)?;
         }
         result
+    }
+
+    /// The component that is called, and where it has its hooks.
+    fn code(&self) -> (&Component, &Exports) {
+        (&self.component, self.image.as_ref().map_or(&self.component.exports, |image| &image.exports))
+    }
+
+    /// An instance that is there: one of the thread's, or, with isolation, that of the exchange alone.
+    fn take(&self, caller: Caller, exchange: Option<&mut Box<Exchange>>) -> Result<Option<Instance>, CallError> {
+        Ok(match self.setup.isolation {
+            Isolation::Worker => self.bench(caller)?.take(),
+            Isolation::Request => exchange.and_then(|exchange| exchange.take_instance(caller.use_index)),
+        })
+    }
+
+    /// Where it is taken from the next time.
+    fn put(&self, instance: Instance, caller: Caller, exchange: Option<&mut Box<Exchange>>) -> Result<(), CallError> {
+        match (self.setup.isolation, exchange) {
+            (Isolation::Worker, _) => self.bench(caller)?.put(instance),
+            (Isolation::Request, Some(exchange)) => exchange.keep_instance(caller.use_index, instance),
+            // A timer's call has it to itself.
+            (Isolation::Request, None) => {}
+        }
+        Ok(())
+    }
+
+    async fn start(&self, caller: Caller) -> Result<Instance, CallError> {
+        match &self.image {
+            Some(image) => Instance::fresh(caller.thread, &self.component, image, &self.setup).await,
+            None => Ok(Instance::start(caller.thread, &self.component, &self.setup).await?.0),
+        }
     }
 
     fn bench(&self, caller: Caller) -> Result<&Bench, CallError> {

@@ -245,7 +245,7 @@ impl Use {
             CallError::Failed(_) | CallError::Trapped(_) => Cause::PluginFailed,
             CallError::TimedOut => Cause::PluginTimedOut,
             CallError::OutOfMemory => Cause::PluginMemory,
-            CallError::Busy(_) => Cause::GatewayOverloaded,
+            CallError::Busy(_) | CallError::NoRoom(_) => Cause::GatewayOverloaded,
         };
         Failure::new(cause, format!("plugin {}, {hook}: {error}", self.name))
     }

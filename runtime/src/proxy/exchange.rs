@@ -205,6 +205,7 @@ async fn finish(
     if entered > 0 {
         hooks::on_response(chain, entered, &mut ongoing, &mut source).await;
     }
+    ongoing.exchange.drop_instances();
     let now = ongoing.client.worker.now.get();
     let head = if ongoing.log.is_some() { ongoing.exchange.response.clone() } else { ongoing.exchange.response.take() };
     let (status, mut headers) = match head {

@@ -82,9 +82,8 @@ impl<'s> Plugins<'s> {
             self.faults.at(&timer.span, format!("{name} has no timer hook that `timer` could call"));
             return None;
         }
-        let timer = timer.map(|timer| timer.value);
         let grants = self.grants(name, &component, plugin_use)?;
-        match self.library.plugin(&component, &plugin_use.config, plugin_use.limits, timer, grants) {
+        match self.library.plugin(&component, plugin_use, grants) {
             Ok(plugin) => {
                 let priority = plugin_use.priority.unwrap_or(component.priority);
                 let breaker = plugin_use.trip.map(|trip| Arc::new(Breaker::new(trip)));

@@ -1,6 +1,6 @@
 //! Misbehaves as the request asks: header `x-fault` for the request hook, `x-fault-response` for the
 //! response hook. The upstream is always told by `x-calls` how many request hooks this instance has
-//! run, so that a test can tell a fresh instance from a used one.
+//! run, and the client by the same, so that a test can tell a fresh instance from a used one.
 
 use std::cell::Cell;
 
@@ -75,6 +75,7 @@ impl RequestHook<Result> for Settings {
 
 impl ResponseHook<Result> for Settings {
     fn on_response(&self, response: &mut Response, request: &Request) -> Result {
+        response.set_header("x-calls", CALLS.get().to_string());
         if let Some(mark) = &self.mark {
             response.set_header("x-mark", mark.as_str());
         }
