@@ -26,7 +26,7 @@ fn snapshot(config: &str) -> Snapshot {
     std::fs::write(&path, format!("{listener}{config}")).expect("a file");
     let (config, faults) = config::load(&path).expect("a document");
     let mut stock = Stock {
-        library: Library::new(Engine::new(1).expect("an engine"), 1, None),
+        library: Library::new(Engine::new(1).expect("an engine"), 1, None, None),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
         metrics: Arc::new(Metrics::new(1)),

@@ -32,11 +32,15 @@ pub const TIDEGATE: &str = match option_env!("CARGO_BIN_EXE_tidegate") {
 /// Nothing here takes longer unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where everything is built.
+pub fn target() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).unwrap().to_owned()
+}
+
 /// A plugin that `cargo xtask plugins` built, like `examples/blue.wasm`.
 pub fn built(path: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).unwrap();
-    let wasm = target.join(path);
+    let wasm = target().join(path);
     assert!(wasm.is_file(), "{} is missing: run `cargo xtask plugins`", wasm.display());
     wasm
 }

@@ -1,5 +1,6 @@
 //! Plugins on the real host: what they may do, and what becomes of those that misbehave.
 
+mod cache;
 mod grants;
 mod hooks;
 mod isolation;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use tidegate_precompiled::Cache;
 use tokio::runtime::Handle as Control;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, Readiness, View};
 use crate::balance::Standing;
-use crate::config::checked::{AccessLog as LogSettings, LogTarget};
+use crate::config::checked::{AccessLog as LogSettings, LogTarget, PluginCache};
 use crate::config::{self, Config, Report};
 use crate::file_limit;
 use crate::host::engine::Engine;
@@ -75,6 +76,7 @@ struct Fixed {
     connections_per_worker: usize,
     access_log: LogSettings,
     admin: Option<std::net::SocketAddr>,
+    plugin_cache: PluginCache,
 }
 
 impl Fixed {
@@ -84,6 +86,7 @@ impl Fixed {
             connections_per_worker: config.limits.connections_per_worker,
             access_log: config.access_log.clone(),
             admin: config.admin.as_ref().map(|address| address.value),
+            plugin_cache: config.plugin_cache.clone(),
         }
     }
 
@@ -94,6 +97,7 @@ impl Fixed {
             (self.connections_per_worker != other.connections_per_worker).then_some("`limits.connections_per_worker`"),
             (self.access_log != other.access_log).then_some("`access_log`"),
             (self.admin != other.admin).then_some("`admin`"),
+            (self.plugin_cache != other.plugin_cache).then_some("`plugin_cache`"),
         ];
         differences.into_iter().flatten()
     }
@@ -117,7 +121,7 @@ pub struct Summary {
 pub fn check(path: &Path) -> anyhow::Result<Summary> {
     let (config, faults) = config::load(path)?;
     let mut stock = Stock {
-        library: Library::new(Engine::new(1)?, 1, None),
+        library: Library::new(Engine::new(1)?, 1, None, cache(&config)),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
         metrics: Arc::new(Metrics::new(1)),
@@ -157,7 +161,7 @@ impl Gateway {
 
         let metrics = Arc::new(Metrics::new(count));
         let mut stock = Stock {
-            library: Library::new(Engine::new(count)?, count, Some(control.clone())),
+            library: Library::new(Engine::new(count)?, count, Some(control.clone()), cache(&config)),
             transports: Transports::default(),
             upstreams: Upstreams::new(Some(control.clone()), count),
             metrics: Arc::clone(&metrics),
@@ -272,6 +276,23 @@ impl Gateway {
             Some(()) = self.signals.interrupt.recv() => stop_now(),
         }
     }
+}
+
+/// Where compiled plugins are kept: where the configuration says, or where this machine keeps such things. Without such a
+/// place, plugins are compiled at every start.
+fn cache(config: &Config) -> Option<Cache> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = match &config.plugin_cache {
+        PluginCache::Off => return None,
+        PluginCache::At(folder) => Some(folder.clone()),
+        // systemd's own for the unit, or the user's.
+        PluginCache::Usual => variable("CACHE_DIRECTORY")
+            .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("tidegate")))
+            .or_else(|| Some(variable("HOME")?.join(".cache/tidegate"))),
+    }?;
+    Cache::open(&folder.join("plugins"), limits::PLUGIN_CACHE_BYTES)
+        .map_err(|error| tracing::warn!(%error, "plugins are compiled at every start: set `plugin_cache`"))
+        .ok()
 }
 
 /// The access log, if there is to be one.

@@ -11,6 +11,9 @@ pub const SECRET_BYTES: u64 = 64 << 10;
 /// Largest plugin file.
 pub const COMPONENT_BYTES: u64 = 64 << 20;
 
+/// Compiled plugins that are kept on disk, in bytes: some hundreds.
+pub const PLUGIN_CACHE_BYTES: u64 = 512 << 20;
+
 /// Guest time of one plugin call, unless the use says otherwise.
 pub const PLUGIN_TIME: Duration = Duration::from_millis(10);
 /// The most a use may allow: a worker serves nobody else meanwhile.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Answer, Client, PATIENCE, TIDEGATE, until, within};
+use super::{Answer, Client, PATIENCE, TIDEGATE, target, until, within};
 
 /// Put before every configuration that names no listener.
 const LISTENER: &str = "workers = 2\nlisteners = [{ address = \"127.0.0.1:0\" }]\n";
@@ -82,7 +82,8 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Outcome {
 fn command(program: &str, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
-    command.env_remove("TIDEGATE_LOG");
+    // Each plugin is compiled once, and not once per gateway.
+    command.env_remove("TIDEGATE_LOG").env_remove("CACHE_DIRECTORY").env("XDG_CACHE_HOME", target().join("cache"));
     command
 }
 

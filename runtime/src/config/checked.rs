@@ -44,6 +44,8 @@ pub struct Config {
     pub dns: Dns,
     /// Whether answers of the gateway's own name their cause in `X-Gateway-Error`.
     pub error_header: bool,
+    /// Where compiled plugins are kept for the next start.
+    pub plugin_cache: PluginCache,
     /// Plugins beyond the bundled ones, by name.
     pub components: Vec<ComponentFile>,
     /// Secrets that plugins can be granted, by name.
@@ -58,6 +60,17 @@ pub struct Config {
     pub consumers: Vec<Consumer>,
     /// Files besides gateway.toml whose change is a change of the configuration.
     pub watched: Vec<PathBuf>,
+}
+
+/// `plugin_cache`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PluginCache {
+    /// Where this machine keeps such things.
+    Usual,
+    /// In this folder.
+    At(PathBuf),
+    /// Nowhere.
+    Off,
 }
 
 /// `[components.NAME]`

@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use toml::Spanned;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
-use super::checked::{CertificateFiles, ComponentFile, Config, Consumer, Credential, SecretValue, Service, Upstream};
+use super::checked::{
+    CertificateFiles, ComponentFile, Config, Consumer, Credential, PluginCache, SecretValue, Service, Upstream,
+};
 use super::faults::Faults;
 use super::plugin_use::plugin_uses;
 use super::reader::{Fields, Located, Value, parse};
@@ -33,6 +35,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     let access_log = reading.access_log(&fields);
     let dns = reading.dns(&fields);
     let error_header = fields.boolean("error_header").unwrap_or(true);
+    let plugin_cache = reading.plugin_cache(&fields);
     let components = reading.components(&fields);
     let secrets = reading.secrets(&fields);
     let plugins = plugin_uses(&fields);
@@ -52,6 +55,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
         access_log,
         dns,
         error_header,
+        plugin_cache,
         components,
         secrets,
         plugins,
@@ -72,6 +76,18 @@ struct Reading<'f> {
 }
 
 impl Reading<'_> {
+    fn plugin_cache(&self, fields: &Fields<'_>) -> PluginCache {
+        let Some(value) = fields.value("plugin_cache") else { return PluginCache::Usual };
+        match value.get_ref() {
+            DeValue::Boolean(false) => PluginCache::Off,
+            DeValue::String(folder) if !folder.is_empty() => PluginCache::At(self.folder.join(&**folder)),
+            _ => {
+                self.faults.at(&value.span(), "`plugin_cache` is a folder, or false for none");
+                PluginCache::Off
+            }
+        }
+    }
+
     fn components(&self, fields: &Fields<'_>) -> Vec<ComponentFile> {
         let mut components = Vec::new();
         for (key, value) in fields.entries("components") {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use sha2::{Digest, Sha256};
+use tidegate_precompiled::Cache;
 use wasmtime::Store;
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
@@ -70,14 +71,14 @@ pub fn digest(wasm: &[u8]) -> [u8; 32] {
 impl Component {
     /// Load a component (wasm32-wasip2) or core module (wasm32-wasip1) of the contract's world.
     ///
-    /// Takes some ten milliseconds per hundred kilobytes: it compiles.
+    /// Takes some ten milliseconds per hundred kilobytes if it has to be compiled, that is, unless it is in `cache`.
     ///
     /// # Errors
     /// Whatever [`LoadError`] names.
-    pub fn load(engine: &Engine, wasm: &[u8]) -> Result<Self, LoadError> {
+    pub fn load(engine: &Engine, cache: Option<&Cache>, wasm: &[u8]) -> Result<Self, LoadError> {
         let digest = digest(wasm);
         let bytes = load::componentise(wasm)?;
-        let compiled = Compiled::new(engine.wasmtime(), &*bytes).map_err(|error| load::invalid(&error))?;
+        let compiled = compile(engine.wasmtime(), cache, &bytes)?;
         load::check_imports(engine.wasmtime(), &compiled)?;
         load::check_exports(engine.wasmtime(), &compiled)?;
 
@@ -109,6 +110,17 @@ impl Component {
             wants_secrets: load::imports(engine.wasmtime(), &compiled, &["secrets"]),
         })
     }
+}
+
+fn compile(engine: &wasmtime::Engine, cache: Option<&Cache>, wasm: &[u8]) -> Result<Compiled, LoadError> {
+    if let Some(compiled) = cache.and_then(|cache| cache.load(engine, wasm)) {
+        return Ok(compiled);
+    }
+    let compiled = Compiled::new(engine, wasm).map_err(|error| load::invalid(&error))?;
+    if let Some(Err(error)) = cache.map(|cache| cache.keep(engine, wasm, &compiled)) {
+        tracing::warn!(%error, "a compiled plugin could not be kept for the next start");
+    }
+    Ok(compiled)
 }
 
 /// `compiled`, with all that it imports.

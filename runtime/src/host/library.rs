@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustls::ClientConfig;
+use tidegate_precompiled::Cache;
 use tokio::runtime::Handle;
 
 use super::component::{self, Component};
@@ -43,6 +44,8 @@ pub struct Library {
     workers: usize,
     /// Where timers run; `None`: nowhere, plugins are only checked.
     control: Option<Handle>,
+    /// Where compiled components are found again.
+    cache: Option<Cache>,
     /// How other servers are spoken to; made when the first plugin may ask one.
     tls: Option<Arc<ClientConfig>>,
     components: HashMap<[u8; 32], Weak<Component>>,
@@ -50,9 +53,10 @@ pub struct Library {
 }
 
 impl Library {
-    /// An empty library for this many workers. Timers run on `control`; without it there are none.
-    pub fn new(engine: Engine, workers: usize, control: Option<Handle>) -> Self {
-        Self { engine, workers, control, tls: None, components: HashMap::new(), plugins: HashMap::new() }
+    /// An empty library for this many workers. Timers run on `control`; without it there are none. Components are
+    /// compiled once, if there is a `cache`.
+    pub fn new(engine: Engine, workers: usize, control: Option<Handle>, cache: Option<Cache>) -> Self {
+        Self { engine, workers, control, cache, tls: None, components: HashMap::new(), plugins: HashMap::new() }
     }
 
     /// The component in `wasm`.
@@ -64,7 +68,7 @@ impl Library {
         if let Some(component) = self.components.get(&digest).and_then(Weak::upgrade) {
             return Ok(component);
         }
-        let component = Arc::new(Component::load(&self.engine, wasm)?);
+        let component = Arc::new(Component::load(&self.engine, self.cache.as_ref(), wasm)?);
         self.components.insert(digest, Arc::downgrade(&component));
         Ok(component)
     }

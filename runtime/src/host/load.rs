@@ -164,13 +164,13 @@ mod tests {
 
     fn load(wat: &str) -> LoadError {
         let engine = crate::host::engine::Engine::new(1).unwrap();
-        component::Component::load(&engine, &wat::parse_str(wat).unwrap()).err().expect("must be refused")
+        component::Component::load(&engine, None, &wat::parse_str(wat).unwrap()).err().expect("must be refused")
     }
 
     #[test]
     fn what_is_not_a_plugin_is_refused_by_name() {
         let engine = crate::host::engine::Engine::new(1).unwrap();
-        let text = component::Component::load(&engine, b"#!/bin/sh\n").err();
+        let text = component::Component::load(&engine, None, b"#!/bin/sh\n").err();
         assert_eq!(text, Some(LoadError::NotWasm));
         assert_eq!(load("(module)"), LoadError::NotAPlugin);
         assert!(matches!(load(r#"(module (import "env" "f" (func)))"#), LoadError::NotComponentisable(_)));
