@@ -2,6 +2,7 @@
 //! held to limits, and how they are sent away.
 
 mod drain;
+mod exchanges;
 mod heads;
 mod limits;
 mod proxied;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! proxy/accept.rs      a permit, then a connection
-//! proxy/connection.rs  hyper reads requests off it
+//! proxy/connection.rs  reads requests off it
 //! proxy/exchange.rs    one request, all its phases - start reading here
 //!   proxy/intake.rs      the one reading of its head
 //!   proxy/route.rs       host, path, method, headers -> route

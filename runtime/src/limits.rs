@@ -93,7 +93,7 @@ pub const TRAP_FRAMES: usize = 8;
 /// Longest line that a plugin may log; the rest is cut.
 pub const PLUGIN_LOG_BYTES: usize = 4 << 10;
 
-/// Stack of a worker thread: room for the guest's and for hyper's own depth.
+/// Stack of a worker thread: room for the guest's and for the gateway's own depth.
 pub const WORKER_STACK_BYTES: usize = 4 << 20;
 /// Pending connections that the kernel keeps per listener and worker.
 pub const LISTEN_BACKLOG: i32 = 1024;
@@ -105,7 +105,7 @@ pub const CONNECTIONS_PER_WORKER: usize = 16_384;
 pub const OWN_FILES: u64 = 256;
 /// Pause after a failed accept (out of file descriptors, mostly), so that the loop does not spin.
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
-/// Smallest and largest limit on a head, in bytes: below, hyper's buffers do not go; above, nobody's head is.
+/// Smallest and largest limit on a head, in bytes: below, browsers' heads would not fit; above, nobody's head is.
 pub const HEAD_BYTES_MIN: usize = 8 << 10;
 /// See [`HEAD_BYTES_MIN`].
 pub const HEAD_BYTES_MAX: usize = 1 << 20;
@@ -113,7 +113,7 @@ pub const HEAD_BYTES_MAX: usize = 1 << 20;
 pub const HEAD_BYTES: usize = 64 << 10;
 /// Most header fields of a request, unless gateway.toml says otherwise (nginx: no limit; Envoy: 100).
 pub const HEADERS: usize = 100;
-/// The most that can be asked for: each connection keeps room for that many.
+/// The most that can be asked for: room for as many is made for each head.
 pub const HEADERS_MAX: i64 = 1000;
 /// Longest target of a request, unless gateway.toml says otherwise (nginx: 8 KiB).
 pub const URI_BYTES: usize = 16 << 10;
@@ -132,7 +132,10 @@ pub const PEER_STALL: Duration = Duration::from_secs(60);
 /// How long a client whose request was refused may take to read the answer; what it still sends is thrown away.
 pub const REFUSAL_LINGER: Duration = Duration::from_secs(2);
 /// Most that is thrown away of what it still sends, in bytes.
-pub const REFUSAL_DISCARD: usize = 256 << 10;
+pub const REFUSAL_DISCARD: usize = 1 << 20;
+/// Most that is read of a request's body that nobody wants, so that its connection may be kept, in bytes: what comes
+/// along with the head, mostly.
+pub const UNREAD_BYTES: usize = 64 << 10;
 /// Streams that one HTTP/2 connection of a client may have open (nginx: 128).
 pub const H2_STREAMS: u32 = 128;
 /// What a client may send on one HTTP/2 stream before the upstream takes it, in bytes.
@@ -147,7 +150,7 @@ pub const H2_PING: Duration = Duration::from_secs(30);
 pub const H2_GOODBYE: Duration = Duration::from_secs(1);
 /// How often an HTTP/2 connection of a client is looked at for being idle.
 pub const H2_IDLE_LOOK: Duration = Duration::from_secs(5);
-/// Most header fields that plugins may make of a head; hyper takes 100 from a peer.
+/// Most header fields that plugins may make of a head; 100 is what is taken from a peer.
 pub const HEADER_FIELDS: usize = 200;
 
 /// Idle connections kept per target and worker (Kong: 512 in all).
@@ -175,7 +178,7 @@ pub const RETRY_BUFFER_MAX: usize = 16 << 20;
 pub const DNS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long addresses are used beyond their TTL while their name cannot be resolved, unless gateway.toml says otherwise.
 pub const DNS_STALE: Duration = Duration::from_secs(3600);
-/// Bytes read from a target at a time; a large body is read in larger pieces, up to the second.
+/// Bytes read from a peer at a time; a large body is read in larger pieces, up to the second.
 pub const READ_BYTES_MIN: usize = 8 << 10;
 /// See [`READ_BYTES_MIN`].
 pub const READ_BYTES_MAX: usize = 64 << 10;
@@ -183,7 +186,9 @@ pub const READ_BYTES_MAX: usize = 64 << 10;
 pub const INTERIM_ANSWERS: usize = 32;
 /// Longest line with a chunk's size, extensions included, in bytes.
 pub const CHUNK_LINE_BYTES: usize = 1 << 10;
-/// Most trailers behind a target's answer.
+/// Most bytes of extensions of one chunked body together: nobody means anything by them (hyper: as many).
+pub const CHUNK_EXTENSION_BYTES: usize = 16 << 10;
+/// Most trailers behind a body.
 pub const TRAILERS: usize = 64;
 /// Most bytes of them.
 pub const TRAILER_BYTES: usize = 16 << 10;

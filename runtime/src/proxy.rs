@@ -1,13 +1,13 @@
-//! The way of a request. Read downward: a worker accepts a connection, hyper serves it, and `exchange` takes each
+//! The way of a request. Read downward: a worker accepts a connection, reads requests off it, and `exchange` takes each
 //! request through its phases.
 
 mod accept;
 mod answer;
 mod attempt;
 mod body;
-mod client_io;
 mod connection;
 mod connector;
+mod date;
 mod exchange;
 mod forward;
 mod hooks;
@@ -22,6 +22,7 @@ mod preface;
 pub mod proxy_protocol;
 mod refusal;
 pub mod route;
+mod serve_http1;
 mod signal;
 mod stream;
 mod tunnel;

@@ -47,7 +47,7 @@ fn lengths() -> Vec<Row> {
         refused("a length in digits beyond ASCII", "\u{0665}"),
         post("2^64", "Content-Length: 18446744073709551616\r\n", "hello", Refused(LENGTH)),
         post("2^64 + 5", "Content-Length: 18446744073709551621\r\n", "hello", Refused(LENGTH)),
-        // hyper counts a length that it keeps for itself as too large a head.
+        // Beyond what is counted with.
         post("2^64 - 1", "Content-Length: 18446744073709551615\r\n", "hello", Refused(&[431])),
         post("two lengths", "Content-Length: 5\r\nContent-Length: 6\r\n", "hello!", Refused(BAD)),
         post("a good and a bad length", "Content-Length: 5\r\nContent-Length: x\r\n", "hello", Refused(BAD)),

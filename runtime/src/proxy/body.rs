@@ -1,6 +1,7 @@
 //! Bodies on their way: streamed piece by piece, counted, each piece awaited no longer than its limits say.
 
 mod filter;
+mod from_client;
 mod request;
 mod response;
 
@@ -10,12 +11,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Version;
 use hyper::body::{Body, Frame, Incoming};
 use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(super) use filter::{Filter, Side};
+pub(super) use from_client::FromClient;
 pub(super) use request::{Bounds, RequestBody, Upload};
 pub(super) use response::{ResponseBody, Source, TakenIn, Untaken, UpstreamBody};
 
@@ -37,6 +38,9 @@ pub(super) enum BodyError {
     /// There is more than may come.
     #[error("larger than `body_bytes` ({0})")]
     TooLarge(u64),
+    /// A client's HTTP/1 broke.
+    #[error(transparent)]
+    Client(Fault),
     /// A target's HTTP/1 broke.
     #[error(transparent)]
     Target(#[from] Fault),
@@ -66,9 +70,11 @@ impl BodyError {
             Self::Peer(error) if error.is_incomplete_message() || error.is_closed() || is_reset(error) => {
                 Cause::ClientClosed
             }
+            Self::Client(fault) if fault.is_misread() => Cause::RequestInvalid,
+            Self::Client(Fault::Io(error)) if error.kind() == ErrorKind::InvalidData => Cause::RequestInvalid,
             Self::Peer(_) | Self::Misframed => Cause::RequestInvalid,
             Self::Plugin(failure) => failure.cause,
-            Self::Cut | Self::GivenUp | Self::Target(_) | Self::Drained => Cause::ClientClosed,
+            Self::Client(_) | Self::Cut | Self::GivenUp | Self::Target(_) | Self::Drained => Cause::ClientClosed,
         }
     }
 
@@ -140,14 +146,10 @@ impl Pace {
     }
 }
 
-/// The next frame of a body that hyper reads.
-fn poll_incoming(
-    incoming: &mut Incoming,
-    version: Version,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+/// The next frame of a body that comes over HTTP/2.
+fn poll_incoming(incoming: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
     let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
-    if frame.is_none() && version == Version::HTTP_2 && !incoming.is_end_stream() {
+    if frame.is_none() && !incoming.is_end_stream() {
         // hyper takes a reset without an error for an end (RFC 9113, section 8.1, allows it after an answer).
         return Poll::Ready(Some(Err(BodyError::Cut)));
     }

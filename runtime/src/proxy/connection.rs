@@ -1,29 +1,29 @@
-//! One client connection: who is at its other end, TLS, which HTTP; then hyper reads requests off it and `exchange`
-//! answers them, until either side ends it. What hyper refuses by itself is answered and logged here, too.
+//! One client connection: who is at its other end, TLS, which HTTP; then requests are read off it, by `serve_http1` or, as
+//! HTTP/2, by hyper, and `exchange` answers them, until either side ends it.
 
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use hyper::server::conn::{http1, http2};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::accept::Ends;
-use super::body::Untaken;
-use super::client_io::{ClientIo, InFlight, Patience, Turn};
+use super::body::{FromClient, ResponseBody, Untaken};
 use super::forward::Forwarded;
 use super::patience;
 use super::preface::{self, Preface};
 use super::stream::{Prefixed, Socket, Stream};
 use super::worker::{LocalExecutor, Worker};
-use super::{exchange, refusal};
-use crate::error::{Cause, Failure};
+use super::{exchange, serve_http1};
 use crate::limits;
 use crate::observe::metrics::OpenConnection;
 use crate::snapshot::{Edge, ListenerSettings};
@@ -46,12 +46,37 @@ pub(super) struct Client {
     pub(super) alarm: patience::Idle,
     http2: Cell<bool>,
     pub(super) edge: Arc<Edge>,
-    pub(super) in_flight: Arc<InFlight>,
+    pub(super) in_flight: InFlight,
     /// Over HTTP/2: answers that may be waiting to be taken.
     untaken: RefCell<Vec<Weak<Cell<Option<Instant>>>>>,
-    /// It counts, and takes its place, as long as anybody has to do with it: tunnels outlive hyper's part.
+    /// It counts, and takes its place, as long as anybody has to do with it: tunnels outlive what was served before them.
     _counted: OpenConnection,
     _permit: OwnedSemaphorePermit,
+}
+
+/// How many exchanges of a connection are not over.
+#[derive(Default)]
+pub(super) struct InFlight {
+    begun: Cell<usize>,
+    over: Cell<usize>,
+}
+
+impl InFlight {
+    pub(super) fn begin(&self) {
+        self.begun.set(self.begun.get() + 1);
+    }
+
+    pub(super) fn end(&self) {
+        self.over.set(self.over.get() + 1);
+    }
+
+    fn begun(&self) -> usize {
+        self.begun.get()
+    }
+
+    fn none(&self) -> bool {
+        self.begun.get() == self.over.get()
+    }
 }
 
 impl Client {
@@ -93,11 +118,11 @@ pub(super) fn serve(
         if is_http2 {
             Box::pin(serve_http2(client, stream)).await;
         } else if client.tls.is_some() || !settings.http2 {
-            Box::pin(serve_http1(client, stream)).await;
+            Box::pin(serve_http1::serve(client, stream)).await;
         } else if let Some((preface, stream)) = Box::pin(preface(&client, stream)).await {
             match preface {
                 Preface::Http2 => Box::pin(serve_http2(client, stream)).await,
-                Preface::Other => Box::pin(serve_http1(client, stream)).await,
+                Preface::Other => Box::pin(serve_http1::serve(client, stream)).await,
             }
         }
     }
@@ -147,7 +172,7 @@ async fn open(
         alarm: patience::Idle::default(),
         http2: Cell::new(false),
         edge,
-        in_flight: Arc::default(),
+        in_flight: InFlight::default(),
         untaken: RefCell::default(),
         _counted: worker.observer.connection(),
         _permit: permit,
@@ -189,89 +214,14 @@ async fn preface(client: &Client, stream: Stream) -> Option<(Preface, Stream)> {
     }
 }
 
-fn serve_http1(client: Rc<Client>, stream: Stream) -> impl Future<Output = ()> {
-    let service = service_fn({
-        let client = Rc::clone(&client);
-        // Boxed, so that a connection that is idle does not keep the room for an exchange.
-        move |request| Box::pin(exchange::serve(&client, request))
-    });
-    let mut connection = http1_builder(&client).serve_connection(client_io(&client, stream), service).with_upgrades();
-    async move {
-        let ended = tokio::select! {
-            biased;
-            // Both branches leave the connection where it is, so nothing is lost by either being dropped.
-            ended = &mut connection => ended,
-            () = client.worker.draining.wait() => {
-                std::pin::Pin::new(&mut connection).graceful_shutdown();
-                (&mut connection).await
-            }
-        };
-        let refusal = match (ended, connection.into_parts()) {
-            (Err(error), Some(parts)) => Box::pin(refuse(client, parts.io.into_inner(), error)),
-            // In order; or an upgraded connection, which belongs to its tunnel.
-            _ => return,
-        };
-        refusal.await;
-    }
-}
-
-fn client_io(client: &Client, stream: Stream) -> TokioIo<ClientIo> {
-    let limits = &client.edge.limits;
-    let patience = Patience { idle: limits.keepalive_timeout, head: limits.header_timeout };
-    TokioIo::new(ClientIo::new(stream, Arc::clone(&client.in_flight), patience))
-}
-
-fn http1_builder(client: &Client) -> http1::Builder {
-    let limits = &client.edge.limits;
-    let mut builder = http1::Builder::new();
-    builder.header_read_timeout(None).max_buf_size(limits.header_bytes * 2).max_header_size(limits.header_bytes);
-    if limits.headers != limits::HEADERS {
-        // Room for any other number is taken from the heap, for every head.
-        builder.max_headers(limits.headers);
-    }
-    builder
-}
-
-/// A connection that hyper ended: if it was for a request that it refused or gave up waiting for, say so.
-async fn refuse(client: Rc<Client>, mut io: ClientIo, error: hyper::Error) {
-    match why(&mut io, &error, &client) {
-        Some(failure) => refusal::answer(&client, io.into_stream(), &failure).await,
-        None => tracing::debug!(client = %client.address, %error, "client connection ended"),
-    }
-}
-
-/// What hyper ended the connection for, if that is a request that it refused or gave up waiting for.
-fn why(io: &mut ClientIo, error: &hyper::Error, client: &Client) -> Option<Failure> {
-    let limits = &client.edge.limits;
-    if io.refused() {
-        let (cause, detail) = if error.is_parse_too_large() {
-            let (bytes, fields) = (limits.header_bytes, limits.headers);
-            let detail = format!("larger than `header_bytes` ({bytes}), or more fields than `headers` ({fields})");
-            (Cause::HeaderTooLarge, detail)
-        } else {
-            let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-            (Cause::RequestInvalid, format!("the head cannot be read: {error}{source}"))
-        };
-        return Some(Failure::new(cause, detail));
-    }
-    let timed_out = std::error::Error::source(error)
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
-    if timed_out && client.in_flight.none() && matches!(io.turn(), Turn::Head(_)) {
-        let detail = format!("the head was not complete after {:?}", limits.header_timeout);
-        return Some(Failure::new(Cause::RequestTimeout, detail));
-    }
-    if error.is_parse() && client.in_flight.none() {
-        // Something that hyper has no answer for, like a broken chunk behind an answer.
-        return Some(Failure::new(Cause::RequestInvalid, format!("the request cannot be read: {error}")));
-    }
-    None
-}
-
 async fn serve_http2(client: Rc<Client>, stream: Stream) {
     client.http2.set(true);
     let limits = &client.edge.limits;
-    let service = service_fn(|request| exchange::serve(&client, request));
+    let service = service_fn(|request: Request<Incoming>| {
+        let (head, body) = request.into_parts();
+        let served = exchange::serve(&client, head, FromClient::Http2(body), None);
+        async { Ok::<Response<ResponseBody>, Infallible>(served.await.into()) }
+    });
     let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.header_bytes * 2).unwrap_or(u32::MAX))

@@ -1,21 +1,19 @@
 //! One request, all its phases in order: route, request hooks, upstream, response hooks, answer. Called by
 //! `connection` for each request; whatever happens, there is an answer, and a line in the log.
 
-use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, Response, StatusCode, Version, request};
 
-use super::body::{ResponseBody, Source};
+use super::body::{FromClient, ResponseBody, Source};
 use super::connection::Client;
 use super::hooks::{self, Outcome, Passage};
 use super::ongoing::{Journal, Ongoing};
 use super::route::Ask;
-use super::tunnel::{self, Tunnel};
+use super::tunnel::{self, Tunnel, Upgrade};
 use super::{answer, forward, intake, upstream};
 use crate::config::checked::Schemes;
 use crate::error::{Cause, Failure};
@@ -31,15 +29,32 @@ pub(super) struct Found {
     pub(super) prefix_length: usize,
 }
 
-/// There is always an answer; hyper asks for it in this form.
-pub(super) type Served = Result<Response<ResponseBody>, Infallible>;
+/// An answer: there always is one.
+pub(super) struct Served {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: ResponseBody,
+}
 
-/// Take `request` through the gateway. What comes before anybody is waited for is done at once, so that the future has
+impl From<Served> for Response<ResponseBody> {
+    fn from(served: Served) -> Self {
+        let mut response = Self::new(served.body);
+        *response.status_mut() = served.status;
+        *response.headers_mut() = served.headers;
+        response
+    }
+}
+
+/// Take a request through the gateway. What comes before anybody is waited for is done at once, so that the future has
 /// no room for it.
-pub(super) fn serve(client: &Rc<Client>, mut request: Request<Incoming>) -> impl Future<Output = Served> + use<> {
+pub(super) fn serve(
+    client: &Rc<Client>,
+    head: request::Parts,
+    body: FromClient,
+    upgrade: Option<Upgrade>,
+) -> impl Future<Output = Served> + use<> {
     let snapshot = client.worker.snapshot();
-    let upgrade = tunnel::asked_for(&mut request);
-    let (mut ongoing, invalid) = begin(client, request, &snapshot);
+    let (mut ongoing, invalid) = begin(client, head, body, &snapshot);
     ongoing.upgrade = upgrade;
     through(snapshot, ongoing, invalid)
 }
@@ -54,7 +69,7 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
             ongoing.keep_for_log(&global);
             let source = reply_failure(&mut ongoing, invalid.unwrap_or(not_found));
             let entered = global.uses().len();
-            return Ok(finish(&global, entered, ongoing, source, None).await);
+            return finish(&global, entered, ongoing, source, None).await;
         }
     };
     // A long answer holds its route only, and lets the rest of its generation go.
@@ -73,18 +88,22 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
             Outcome::Failed(failure) => Some(reply_failure(&mut ongoing, failure)),
         };
         if let Some(source) = early {
-            return Ok(finish(&found.route.chain, entered, ongoing, source, None).await);
+            return finish(&found.route.chain, entered, ongoing, source, None).await;
         }
         entered
     };
     hooks::before_sending(&found.route, &mut ongoing);
     let (source, tunnel) = forward(&found, &mut ongoing).await;
-    Ok(finish(&found.route.chain, entered, ongoing, source, tunnel).await)
+    finish(&found.route.chain, entered, ongoing, source, tunnel).await
 }
 
 /// The exchange as the client began it, and what makes it impossible to serve, if anything does.
-fn begin(client: &Rc<Client>, request: Request<Incoming>, snapshot: &Snapshot) -> (Box<Ongoing>, Option<Failure>) {
-    let (mut head, body) = request.into_parts();
+fn begin(
+    client: &Rc<Client>,
+    mut head: request::Parts,
+    body: FromClient,
+    snapshot: &Snapshot,
+) -> (Box<Ongoing>, Option<Failure>) {
     let id = RequestId::random();
     let begun = client.worker.look_at_the_clock();
     let mut journal = Journal::new(id, begun, &head, intake::target(&head), client.worker.observer.logged());
@@ -129,7 +148,7 @@ fn admit(route: &Route, ongoing: &Ongoing) -> Result<(), Failure> {
         return Err(Failure::new(Cause::HttpsRequired, format!("{} takes https only", route.name)));
     }
     let most = route.body_bytes.or(ongoing.client.edge.limits.body_bytes);
-    let length = ongoing.body.as_ref().and_then(|body| hyper::body::Body::size_hint(body).exact());
+    let length = ongoing.body.as_ref().and_then(FromClient::length);
     match (most, length) {
         (Some(most), Some(length)) if length > most => {
             Err(Failure::new(Cause::BodyTooLarge, format!("its {length} bytes are more than `body_bytes` ({most})")))
@@ -199,8 +218,8 @@ async fn finish(
     mut ongoing: Box<Ongoing>,
     mut source: Source,
     tunnel: Option<Tunnel>,
-) -> Response<ResponseBody> {
-    // What nobody has asked for by now is not wanted: hyper decides what becomes of it.
+) -> Served {
+    // What nobody has asked for by now is not wanted: whoever serves the connection decides what becomes of it.
     (ongoing.body, ongoing.upgrade) = (None, None);
     if entered > 0 {
         hooks::on_response(chain, entered, &mut ongoing, &mut source).await;
@@ -228,10 +247,7 @@ async fn finish(
         }
         _ => ResponseBody::new(source, ongoing),
     };
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
+    Served { status, headers, body }
 }
 
 /// An answer of ours to HEAD, or of a status that has no body, is its head alone (RFC 9110, sections 9.3.2 and 6.4.1).

@@ -69,7 +69,7 @@ pub(super) fn upload(route: &Route, ongoing: &mut Ongoing) -> Option<Rc<Upload>>
     if let Some(upload) = &ongoing.journal.upload {
         return Some(Rc::clone(upload));
     }
-    let upload = Upload::new(ongoing.body.take()?, ongoing.journal.version, bounds(route, ongoing))?;
+    let upload = Upload::new(ongoing.body.take()?, bounds(route, ongoing))?;
     ongoing.journal.upload = Some(Rc::clone(&upload));
     Some(upload)
 }

@@ -3,8 +3,9 @@
 //! request pays for hops to a task and back, and who has a connection knows what has become of it.
 
 mod fault;
-mod framing;
-mod head;
+pub(super) mod framing;
+pub(super) mod head;
+pub(super) mod outgoing;
 mod sending;
 
 use std::future::poll_fn;

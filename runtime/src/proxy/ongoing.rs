@@ -8,10 +8,9 @@ use std::time::{Duration, SystemTime};
 use http::header::{REFERER, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version, request};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::body::Upload;
+use super::body::{FromClient, Upload};
 use super::connection::Client;
 use super::hooks;
 use super::tunnel::Upgrade;
@@ -27,7 +26,7 @@ pub(super) struct Ongoing {
     pub(super) exchange: Box<Exchange>,
     pub(super) journal: Journal,
     /// The request's body, until it is sent on.
-    pub(super) body: Option<Incoming>,
+    pub(super) body: Option<FromClient>,
     /// What the client wants to switch to.
     pub(super) upgrade: Option<Upgrade>,
     pub(super) client: Rc<Client>,
@@ -135,7 +134,7 @@ impl Journal {
 }
 
 impl Ongoing {
-    pub(super) fn new(exchange: Box<Exchange>, journal: Journal, body: Incoming, client: &Rc<Client>) -> Box<Self> {
+    pub(super) fn new(exchange: Box<Exchange>, journal: Journal, body: FromClient, client: &Rc<Client>) -> Box<Self> {
         client.in_flight.begin();
         let _counted = client.worker.observer.exchange();
         let (body, client) = (Some(body), Rc::clone(client));
@@ -174,7 +173,7 @@ impl Ongoing {
 impl Drop for Ongoing {
     fn drop(&mut self) {
         let now = self.client.worker.look_at_the_clock();
-        self.client.in_flight.end(now);
+        self.client.in_flight.end();
         let journal = &mut self.journal;
         if journal.stage == Stage::Asked {
             journal.answered = now.saturating_duration_since(journal.begun);

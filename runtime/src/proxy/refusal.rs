@@ -1,4 +1,4 @@
-//! The answer to a request that hyper could not read, or that never became whole: there is no exchange for it, but the
+//! The answer to a request that could not be read, or that never became whole: there is no exchange for it, but the
 //! client, the log and the metrics learn the cause all the same.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +18,11 @@ pub(super) async fn answer(client: &Client, stream: Stream, failure: &Failure) {
     client.worker.observer.refused(client, id, failure, response.len());
     // Bounded as a whole: whoever does not read its refusal does not get to hold the connection.
     drop(timeout(limits::REFUSAL_LINGER, write_and_linger(stream, &response)).await);
+}
+
+/// Close a connection whose client has been answered, and may still be sending what nobody reads.
+pub(super) async fn linger(stream: Stream) {
+    drop(timeout(limits::REFUSAL_LINGER, write_and_linger(stream, &[])).await);
 }
 
 /// Closing with bytes unread would reset the connection, and take the answer with it.

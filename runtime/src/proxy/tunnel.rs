@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
-use http::{Method, Request, Version};
-use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
+use http::{Method, Version, request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::body::UpstreamBody;
 use super::ongoing::Ongoing;
 use super::pool::Lease;
+use super::serve_http1::Switched;
 use super::stream::Stream;
 use crate::balance::Pick;
 use crate::error::{Cause, Failure, Phase};
@@ -27,12 +26,12 @@ use crate::limits;
 /// A client's wish to speak something else.
 pub(super) struct Upgrade {
     protocol: HeaderValue,
-    client: OnUpgrade,
+    client: oneshot::Receiver<Switched>,
 }
 
 /// Both sides, once the upstream has agreed.
 pub(super) struct Tunnel {
-    client: OnUpgrade,
+    client: oneshot::Receiver<Switched>,
     upstream: Stream,
     /// What the upstream has said already.
     ahead: Bytes,
@@ -48,20 +47,23 @@ impl Upgrade {
     }
 }
 
-/// What `request` wants to switch to (RFC 9110, section 7.8). HTTP/2 in the clear is had without asking, and switching
+/// What the request of `head` wants to switch to, and how its connection is handed over then (RFC 9110, section 7.8). HTTP/2 in the clear is had without asking, and switching
 /// to it is not (RFC 9113, section 3.1).
-pub(super) fn asked_for(request: &mut Request<Incoming>) -> Option<Upgrade> {
-    let headers = request.headers();
+pub(super) fn asked_for(head: &request::Parts) -> (Option<Upgrade>, Option<oneshot::Sender<Switched>>) {
+    protocol(head).map_or((None, None), |protocol| {
+        let (switch, client) = oneshot::channel();
+        (Some(Upgrade { protocol: protocol.clone(), client }), Some(switch))
+    })
+}
+
+fn protocol(head: &request::Parts) -> Option<&HeaderValue> {
+    let headers = &head.headers;
     let protocol = headers.get(UPGRADE)?;
     let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let asked = named.flat_map(|value| value.split(',')).any(|name| name.trim().eq_ignore_ascii_case("upgrade"));
     let h2c = protocol.to_str().ok()?.split(',').any(|name| name.trim().eq_ignore_ascii_case("h2c"));
     // The answer to HEAD ends with its head, whatever comes of the wish.
-    if !asked || h2c || request.version() != Version::HTTP_11 || request.method() == Method::HEAD {
-        return None;
-    }
-    let protocol = protocol.clone();
-    Some(Upgrade { protocol, client: hyper::upgrade::on(request) })
+    (asked && !h2c && head.version == Version::HTTP_11 && head.method != Method::HEAD).then_some(protocol)
 }
 
 /// The upstream has switched: the answer for the client, which the tunnel begins behind.
@@ -96,10 +98,8 @@ pub(super) fn switch(
 impl Tunnel {
     /// Carry bytes until either side is done. The exchange is over then.
     pub(super) async fn run(self, mut ongoing: Box<Ongoing>) {
-        let client = match timeout(limits::HANDSHAKE_TIMEOUT, self.client).await {
-            Ok(Ok(client)) => client,
-            Ok(Err(error)) => return ongoing.fail(broken(&error)),
-            Err(_) => return ongoing.fail(broken(&"the client did not switch")),
+        let Ok(Ok(client)) = timeout(limits::HANDSHAKE_TIMEOUT, self.client).await else {
+            return ongoing.fail(broken(&"the client did not switch"));
         };
         let (cut, idle) = (ongoing.client.worker.cut.wait(), self.idle);
         // Whichever ends first, both sides are closed.
@@ -120,17 +120,22 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
 }
 
 async fn carry(
-    client: Upgraded,
+    (client, said): Switched,
     (upstream, ahead): (Stream, Bytes),
     idle: Duration,
     ongoing: &mut Ongoing,
 ) -> io::Result<()> {
-    let (mut from_client, mut to_client) = split(TokioIo::new(client));
+    let (mut from_client, mut to_client) = split(client);
     let (mut from_upstream, mut to_upstream) = split(upstream);
     let heard = Cell::new(Instant::now());
     let sent = Cell::new(0);
     let received = Cell::new(0);
-    let inward = pump(&mut from_client, &mut to_upstream, &heard, &received);
+    let inward = async {
+        to_upstream.write_all(&said).await?;
+        to_upstream.flush().await?;
+        received.set(said.len());
+        pump(&mut from_client, &mut to_upstream, &heard, &received).await
+    };
     let outward = async {
         to_client.write_all(&ahead).await?;
         to_client.flush().await?;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::{Acceptor, accept};
+use super::date::Date;
 use super::observer::Observer;
 use super::pool::Pool;
 use super::signal::Signal;
@@ -44,6 +45,7 @@ pub(super) struct Worker {
     pub(super) draining: Signal,
     /// When something last happened here, as far as that was looked at. The pool goes by it, too.
     pub(super) now: Now,
+    pub(super) date: Date,
     live: RefCell<Cache<Live, Arc<Snapshot>>>,
 }
 
@@ -158,6 +160,7 @@ async fn run(
         cut,
         draining: Signal::default(),
         now,
+        date: Date::default(),
         live: RefCell::new(Cache::new(live)),
     });
     let mut listeners = HashMap::new();

@@ -11,14 +11,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Version};
-use hyper::body::{Body, Frame, Incoming};
+use http::HeaderMap;
+use hyper::body::Frame;
 use tokio::time::Instant;
 
 pub(in crate::proxy) use onward::RequestBody;
 
 use super::filter::{Filter, Out};
-use super::{BodyError, Pace, poll_incoming};
+use super::{BodyError, FromClient, Pace};
 use crate::error::{Cause, Failure};
 use crate::host::plugin_use::Reply;
 use crate::proxy::intake;
@@ -56,8 +56,7 @@ pub(in crate::proxy) struct Upload {
 
 struct Source {
     /// `None`: nobody needs it any more.
-    incoming: Option<Incoming>,
-    version: Version,
+    incoming: Option<FromClient>,
     pace: Pace,
     /// What has come so far, as long as it is within bounds.
     kept: Kept,
@@ -75,7 +74,7 @@ struct Source {
 impl Source {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(Some(Err(BodyError::GivenUp))) };
-        match poll_incoming(incoming, self.version, cx) {
+        match incoming.poll_frame(cx) {
             Poll::Pending => self.pace.poll_idle(cx).map(|idle| Some(Err(idle))),
             ready => {
                 self.pace.came();
@@ -129,17 +128,16 @@ enum Turn {
 
 impl Upload {
     /// `incoming`, unless it is empty.
-    pub(in crate::proxy) fn new(incoming: Incoming, version: Version, bounds: Bounds) -> Option<Rc<Self>> {
-        if incoming.is_end_stream() {
+    pub(in crate::proxy) fn new(incoming: FromClient, bounds: Bounds) -> Option<Rc<Self>> {
+        if incoming.is_over() {
             return None;
         }
         let now = Instant::now();
-        let length = incoming.size_hint().exact();
+        let length = incoming.length();
         let keep = bounds.kept > 0 && length.is_none_or(|length| length <= bounds.kept as u64);
         Some(Rc::new(Self {
             source: RefCell::new(Source {
                 incoming: Some(incoming),
-                version,
                 pace: Pace::new(bounds.idle),
                 kept: if keep { Kept::new() } else { Kept::Cut },
                 ended: false,
@@ -261,7 +259,7 @@ impl Upload {
             }
             let (bytes, end) = match ready!(self.poll_client(source, cx)) {
                 Some(Ok(Piece::Bytes(bytes))) => {
-                    let end = source.incoming.as_ref().is_none_or(Body::is_end_stream);
+                    let end = source.incoming.as_ref().is_none_or(FromClient::is_over);
                     (bytes, source.ahead.is_empty() && (source.came_ahead || end))
                 }
                 Some(Ok(trailers)) => {

@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Version;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
@@ -239,7 +238,7 @@ impl UpstreamBody {
 
     fn poll_target(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = match (&mut self.incoming, &mut self.lease) {
-            (Some(incoming), _) => poll_incoming(incoming, Version::HTTP_2, cx),
+            (Some(incoming), _) => poll_incoming(incoming, cx),
             (None, Some(lease)) => lease.poll_frame(cx).map(|frame| frame.map(|frame| Ok(frame?))),
             (None, None) => Poll::Ready(None),
         };

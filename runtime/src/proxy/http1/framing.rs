@@ -1,5 +1,5 @@
-//! Where an answer's body ends, and the way there (RFC 9112, sections 6 and 7). What could be read in two ways is not
-//! read at all.
+//! Where a body ends that a peer sends, and the way there (RFC 9112, sections 6 and 7). What could be read in two ways is
+//! not read at all.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -11,19 +11,27 @@ use crate::limits;
 
 /// What is left of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(in crate::proxy) enum Framing {
     /// Nothing.
     Over,
     /// So many bytes.
     Length(u64),
-    Chunked(Chunk),
+    Chunked(Chunks),
     /// All that comes before the connection is closed.
     UntilClosed,
 }
 
+/// A chunked body that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) struct Chunks {
+    at: Chunk,
+    /// Bytes of extensions so far: one per byte of the body would be a way to keep the gateway busy.
+    extensions: usize,
+}
+
 /// Where in a chunked body it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chunk {
+enum Chunk {
     /// At a chunk's size.
     Size,
     /// Within a chunk, of which so many bytes are left.
@@ -36,7 +44,7 @@ pub(super) enum Chunk {
 
 /// What there is.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(in crate::proxy) enum Step {
     /// A piece of the body.
     Frame(Frame<Bytes>),
     /// Its end.
@@ -46,15 +54,18 @@ pub(super) enum Step {
 }
 
 impl Framing {
-    pub(super) fn is_over(self) -> bool {
+    /// A chunked body from its first byte on.
+    pub(in crate::proxy) const CHUNKED: Self = Self::Chunked(Chunks { at: Chunk::Size, extensions: 0 });
+
+    pub(in crate::proxy) fn is_over(self) -> bool {
         matches!(self, Self::Over | Self::Length(0))
     }
 
-    pub(super) fn ends_with_the_connection(self) -> bool {
+    pub(in crate::proxy) fn ends_with_the_connection(self) -> bool {
         self == Self::UntilClosed
     }
 
-    pub(super) fn size_hint(self) -> SizeHint {
+    pub(in crate::proxy) fn size_hint(self) -> SizeHint {
         match self {
             Self::Over => SizeHint::with_exact(0),
             Self::Length(left) => SizeHint::with_exact(left),
@@ -63,17 +74,17 @@ impl Framing {
     }
 
     /// The next step, taken off the front of what was read.
-    pub(super) fn decode(&mut self, read: &mut BytesMut) -> Result<Step, Fault> {
+    pub(in crate::proxy) fn decode(&mut self, read: &mut BytesMut) -> Result<Step, Fault> {
         match self {
             Self::Over | Self::Length(0) => Ok(Step::End),
             _ if read.is_empty() => Ok(Step::More),
             Self::Length(left) => Ok(piece(read, left)),
             Self::UntilClosed => Ok(Step::Frame(Frame::data(read.split().freeze()))),
-            Self::Chunked(chunk) => {
-                let step = chunk.decode(read)?;
+            Self::Chunked(chunks) => {
+                let step = chunks.decode(read)?;
                 if matches!(&step, Step::End) || matches!(&step, Step::Frame(frame) if frame.is_trailers()) {
                     *self = Self::Over;
-                } else if *chunk == Chunk::End && read.starts_with(b"\r\n0\r\n\r\n") {
+                } else if chunks.at == Chunk::End && read.starts_with(b"\r\n0\r\n\r\n") {
                     // Knowing that it was the last piece saves whoever passes it on from asking again.
                     read.advance(7);
                     *self = Self::Over;
@@ -91,39 +102,43 @@ fn piece(read: &mut BytesMut, left: &mut u64) -> Step {
     Step::Frame(Frame::data(read.split_to(length).freeze()))
 }
 
-impl Chunk {
+impl Chunks {
     fn decode(&mut self, read: &mut BytesMut) -> Result<Step, Fault> {
         loop {
-            match self {
-                Self::Size => match size(read)? {
-                    None => return Ok(Step::More),
-                    Some(0) => *self = Self::Trailers,
-                    Some(size) => *self = Self::Bytes(size),
-                },
-                Self::Bytes(_) if read.is_empty() => return Ok(Step::More),
-                Self::Bytes(left) => {
+            match &mut self.at {
+                Chunk::Size => {
+                    let Some((size, extensions)) = size(read)? else { return Ok(Step::More) };
+                    self.extensions += extensions;
+                    if self.extensions > limits::CHUNK_EXTENSION_BYTES {
+                        return Err(Fault::Misread("the extensions of its chunks are too large".to_owned()));
+                    }
+                    self.at = if size == 0 { Chunk::Trailers } else { Chunk::Bytes(size) };
+                }
+                Chunk::Bytes(_) if read.is_empty() => return Ok(Step::More),
+                Chunk::Bytes(left) => {
                     let step = piece(read, left);
                     if *left == 0 {
-                        *self = Self::End;
+                        self.at = Chunk::End;
                     }
                     return Ok(step);
                 }
-                Self::End => {
+                Chunk::End => {
                     match read.get(..2) {
                         Some(b"\r\n") => read.advance(2),
                         None if read.is_empty() || read.starts_with(b"\r") => return Ok(Step::More),
                         _ => return Err(Fault::Misread("a chunk is longer than its size says".to_owned())),
                     }
-                    *self = Self::Size;
+                    self.at = Chunk::Size;
                 }
-                Self::Trailers => return trailers(read),
+                Chunk::Trailers => return trailers(read),
             }
         }
     }
 }
 
-/// The size of the chunk that begins here; `None` as long as its line is not whole. Its extensions are left out.
-fn size(read: &mut BytesMut) -> Result<Option<u64>, Fault> {
+/// The size of the chunk that begins here, and how long its extensions are, which are left out; `None` as long as its
+/// line is not whole.
+fn size(read: &mut BytesMut) -> Result<Option<(u64, usize)>, Fault> {
     let line = read.get(..read.len().min(limits::CHUNK_LINE_BYTES)).unwrap_or_default();
     let Some(end) = line.iter().position(|byte| *byte == b'\n') else {
         return if line.len() < limits::CHUNK_LINE_BYTES {
@@ -140,17 +155,20 @@ fn size(read: &mut BytesMut) -> Result<Option<u64>, Fault> {
 }
 
 /// Hexadecimal digits, maybe extensions, and a carriage return.
-fn parse_size(line: &[u8]) -> Option<u64> {
+fn parse_size(line: &[u8]) -> Option<(u64, usize)> {
     let line = line.strip_suffix(b"\r")?;
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, rest) = line.split_at_checked(digits)?;
-    let rest = rest.trim_ascii_start();
+    // Nothing else is white space within a line.
+    let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let rest = rest.get(blanks..)?;
     let is_extension = rest.starts_with(b";") && rest.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control());
     if !rest.is_empty() && !is_extension {
         return None;
     }
     // Its longest is 2^64 - 1.
-    u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+    let size = u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+    Some((size, rest.len()))
 }
 
 /// The fields behind the last chunk, and the empty line that ends all.
@@ -163,6 +181,10 @@ fn trailers(read: &mut BytesMut) -> Result<Step, Fault> {
     let mut fields = [EMPTY_HEADER; limits::TRAILERS];
     let (length, trailers) = match parse_headers(read, &mut fields) {
         Ok(Status::Complete((length, _))) if length > limits::TRAILER_BYTES => return Err(too_many()),
+        // httparse takes a bare LF for a line's end, which others may not.
+        Ok(Status::Complete((length, _))) if has_bare_line_feed(read.get(..length).unwrap_or_default()) => {
+            return Err(Fault::Misread("a bare LF in the trailers behind the body".to_owned()));
+        }
         Ok(Status::Complete((length, fields))) => (length, collect(fields)),
         Ok(Status::Partial) if read.len() > limits::TRAILER_BYTES => return Err(too_many()),
         Ok(Status::Partial) => return Ok(Step::More),
@@ -171,6 +193,10 @@ fn trailers(read: &mut BytesMut) -> Result<Step, Fault> {
     };
     read.advance(length);
     Ok(Step::Frame(Frame::trailers(trailers)))
+}
+
+fn has_bare_line_feed(lines: &[u8]) -> bool {
+    lines.split_inclusive(|byte| *byte == b'\n').any(|line| !line.ends_with(b"\r\n"))
 }
 
 fn collect(fields: &[httparse::Header<'_>]) -> HeaderMap {

@@ -8,8 +8,8 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use httparse::{ParserConfig, Response};
 
-use super::framing::{Chunk, Framing};
-use super::{Fault, sending};
+use super::framing::Framing;
+use super::{Fault, outgoing};
 use crate::host::exchange::ResponseHead;
 use crate::limits;
 use crate::proxy::forward::Onward;
@@ -38,7 +38,7 @@ impl Asked {
 }
 
 /// Append the head of `request`, whose body ends as `framing` says.
-pub(super) fn write(out: &mut Vec<u8>, request: &Onward<'_>, framing: sending::Framing) {
+pub(super) fn write(out: &mut Vec<u8>, request: &Onward<'_>, framing: outgoing::Framing) {
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(request.target.as_str().as_bytes());
@@ -54,22 +54,25 @@ pub(super) fn write(out: &mut Vec<u8>, request: &Onward<'_>, framing: sending::F
         write_field(out, &http::header::UPGRADE, protocol.as_bytes());
     }
     match framing {
-        sending::Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-        sending::Framing::Length(length) => write_length(out, length),
-        sending::Framing::Over if request.has_length() => write_length(out, 0),
-        sending::Framing::Over => {}
+        outgoing::Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        outgoing::Framing::Length(length) => write_length(out, length),
+        outgoing::Framing::Over if request.has_length() => write_length(out, 0),
+        // A target is sent nothing that ends with its connection: it is told how long it is, or gets chunks.
+        outgoing::Framing::Over | outgoing::Framing::UntilClosed => {}
     }
     out.extend_from_slice(b"\r\n");
 }
 
-pub(super) fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+/// Append one field.
+pub(in crate::proxy) fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     out.extend_from_slice(name.as_str().as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_length(out: &mut Vec<u8>, length: u64) {
+/// Append a body's length.
+pub(in crate::proxy) fn write_length(out: &mut Vec<u8>, length: u64) {
     // A Vec takes all that is written to it.
     let _ = write!(out, "content-length: {length}\r\n");
 }
@@ -131,7 +134,7 @@ fn no_http(read: &[u8]) -> Fault {
 }
 
 /// The length of the head, if it is whole: up to the first empty line, which begins at or behind `from`.
-fn end(read: &[u8], from: usize) -> Option<usize> {
+pub(in crate::proxy) fn end(read: &[u8], from: usize) -> Option<usize> {
     memchr::memchr_iter(b'\n', read.get(from..)?).find_map(|at| match read.get(from + at + 1..)? {
         [b'\n', ..] => Some(from + at + 2),
         [b'\r', b'\n', ..] => Some(from + at + 3),
@@ -227,7 +230,7 @@ fn framing(headers: &mut HeaderMap, status: StatusCode, asked: Asked, about: Abo
         || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
     Ok(match length {
         _ if no_body => Framing::Over,
-        _ if chunked => Framing::Chunked(Chunk::Size),
+        _ if chunked => Framing::CHUNKED,
         Some(length) => Framing::Length(length),
         None => Framing::UntilClosed,
     })

@@ -9,7 +9,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::{Kept, Piece, Turn, Upload};
-use crate::proxy::body::BodyError;
+use crate::proxy::body::{BodyError, FromClient};
 
 impl Upload {
     /// The body for a new attempt; what earlier ones hold is worth nothing from now on.
@@ -78,7 +78,7 @@ impl Body for RequestBody {
             Kept::Whole { pieces, .. } => pieces.len(),
             Kept::Cut => 0,
         };
-        sending.next >= kept && (source.ended || source.incoming.as_ref().is_some_and(Body::is_end_stream))
+        sending.next >= kept && (source.ended || source.incoming.as_ref().is_some_and(FromClient::is_over))
     }
 
     fn size_hint(&self) -> SizeHint {

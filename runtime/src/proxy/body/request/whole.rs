@@ -6,7 +6,6 @@ use std::future::poll_fn;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::Version;
 use tokio::time::Instant;
 
 use super::{Bounds, Kept, Piece, Source, Turn, Upload};
@@ -19,7 +18,6 @@ impl Upload {
         let upload = Rc::new(Self {
             source: RefCell::new(Source {
                 incoming: None,
-                version: Version::HTTP_11,
                 pace: Pace::new(bounds.idle),
                 kept: Kept::Cut,
                 ended: true,

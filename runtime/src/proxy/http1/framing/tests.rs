@@ -25,7 +25,7 @@ fn read(mut framing: Framing, pieces: &[&[u8]]) -> Result<Read, String> {
     }
 }
 
-const CHUNKED: Framing = Framing::Chunked(Chunk::Size);
+const CHUNKED: Framing = Framing::CHUNKED;
 
 fn chunked(wire: &str) -> Result<Read, String> {
     let bytes: Vec<&[u8]> = wire.as_bytes().chunks(1).collect();
@@ -82,7 +82,12 @@ fn what_is_no_chunk_is_refused() {
         "2;a\rb\r\nok\r\n",
         "10000000000000000\r\n",
         "fffffffffffffffff\r\n",
+        "2\r\r\nok\r\n",
+        "2\x0c\r\nok\r\n",
         "0\r\nno field\r\n\r\n",
+        "0\r\n\n",
+        "0\r\na: b\n\r\n",
+        "0\r\na: b\r\n\n",
         "0\r\na: \0\r\n\r\n",
         "0\r\n: a\r\n\r\n",
     ] {
@@ -95,6 +100,8 @@ fn what_is_no_chunk_is_refused() {
 fn lines_and_trailers_are_bounded() {
     let endless = |wire: String| chunked(&wire).unwrap_err();
     assert_ne!(endless(format!("1;{}", "a".repeat(limits::CHUNK_LINE_BYTES))), "more");
+    let small = format!("1;{}\r\nx\r\n", "a".repeat(1000));
+    assert_ne!(endless(small.repeat(limits::CHUNK_EXTENSION_BYTES / 1000 + 1)), "more");
     assert_ne!(endless(format!("0\r\na: {}", "a".repeat(limits::TRAILER_BYTES))), "more");
     assert_ne!(endless(format!("0\r\na: {}\r\n\r\n", "a".repeat(limits::TRAILER_BYTES))), "more");
     assert_ne!(endless(format!("0\r\n{}", "a: b\r\n".repeat(limits::TRAILERS + 1))), "more");

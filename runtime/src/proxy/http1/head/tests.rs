@@ -53,7 +53,7 @@ fn a_head_that_comes_byte_by_byte_is_found_all_the_same() {
 
 #[test]
 fn where_the_body_ends() {
-    const CHUNKED: Framing = Framing::Chunked(Chunk::Size);
+    const CHUNKED: Framing = Framing::CHUNKED;
     for (status, fields, asked, framing, persistent) in [
         ("200", "", Asked::ForAll, Framing::UntilClosed, false),
         ("200", "content-length: 0\r\n", Asked::ForAll, Framing::Length(0), true),
