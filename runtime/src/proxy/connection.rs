@@ -218,8 +218,8 @@ async fn serve_http2(client: Rc<Client>, stream: Stream) {
     client.http2.set(true);
     let limits = &client.edge.limits;
     let service = service_fn(|request: Request<Incoming>| {
-        let (head, body) = request.into_parts();
-        let served = exchange::serve(&client, head, FromClient::Http2(body), None);
+        let (mut head, body) = request.into_parts();
+        let served = exchange::serve(&client, &mut head, FromClient::Http2(body), None);
         async { Ok::<Response<ResponseBody>, Infallible>(served.await.into()) }
     });
     let connection = http2::Builder::new(LocalExecutor)

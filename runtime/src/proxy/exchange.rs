@@ -3,7 +3,6 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap};
 use http::{HeaderValue, Method, Response, StatusCode, Version, request};
@@ -13,8 +12,9 @@ use super::connection::Client;
 use super::hooks::{self, Outcome, Passage};
 use super::ongoing::{Journal, Ongoing};
 use super::route::Ask;
+use super::stamp::Stamp;
 use super::tunnel::{self, Tunnel, Upgrade};
-use super::{answer, forward, intake, upstream};
+use super::{answer, intake, upstream};
 use crate::config::checked::Schemes;
 use crate::error::{Cause, Failure};
 use crate::hop_by_hop;
@@ -33,6 +33,8 @@ pub(super) struct Found {
 pub(super) struct Served {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// Fields of the gateway's own: over HTTP/1 they are written without having been put anywhere.
+    pub(super) stamp: Stamp,
     pub(super) body: ResponseBody,
 }
 
@@ -41,6 +43,7 @@ impl From<Served> for Response<ResponseBody> {
         let mut response = Self::new(served.body);
         *response.status_mut() = served.status;
         *response.headers_mut() = served.headers;
+        served.stamp.put_into(response.headers_mut());
         response
     }
 }
@@ -49,7 +52,7 @@ impl From<Served> for Response<ResponseBody> {
 /// no room for it.
 pub(super) fn serve(
     client: &Rc<Client>,
-    head: request::Parts,
+    head: &mut request::Parts,
     body: FromClient,
     upgrade: Option<Upgrade>,
 ) -> impl Future<Output = Served> + use<> {
@@ -100,14 +103,14 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
 /// The exchange as the client began it, and what makes it impossible to serve, if anything does.
 fn begin(
     client: &Rc<Client>,
-    mut head: request::Parts,
+    head: &mut request::Parts,
     body: FromClient,
     snapshot: &Snapshot,
 ) -> (Box<Ongoing>, Option<Failure>) {
     let id = RequestId::random();
     let begun = client.worker.look_at_the_clock();
-    let mut journal = Journal::new(id, begun, &head, intake::target(&head), client.worker.observer.logged());
-    let taken = intake::take(&mut head, client);
+    let mut journal = Journal::new(id, begun, head, intake::target(head), client.worker.observer.logged());
+    let taken = intake::take(head, client);
     journal.host = taken.head.headers.get(HOST).cloned();
     let (tls, identities) = (client.tls.clone(), Arc::clone(&snapshot.identities));
     let exchange = Exchange::new(id, taken.client, taken.scheme, tls, taken.head, identities);
@@ -234,7 +237,12 @@ async fn finish(
     };
     ongoing.journal.status = status.as_u16();
     ongoing.journal.answered = now.saturating_duration_since(ongoing.journal.begun);
-    stamp(&mut headers, &ongoing);
+    let stamp = Stamp::of(&ongoing);
+    let misread = ongoing.journal.failure.as_ref().is_some_and(|failure| failure.cause.ends_connection());
+    if misread && ongoing.journal.version != Version::HTTP_2 {
+        // Where the next request begins is anybody's guess.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     leave_out_body(&mut source, status, &mut headers, &ongoing);
     let body = match tunnel {
         // A plugin may have answered in its place.
@@ -247,7 +255,7 @@ async fn finish(
         }
         _ => ResponseBody::new(source, ongoing),
     };
-    Served { status, headers, body }
+    Served { status, headers, stamp, body }
 }
 
 /// An answer of ours to HEAD, or of a status that has no body, is its head alone (RFC 9110, sections 9.3.2 and 6.4.1).
@@ -258,38 +266,5 @@ fn leave_out_body(source: &mut Source, status: StatusCode, headers: &mut HeaderM
     } else if ongoing.journal.method == Method::HEAD {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         *source = Source::Empty;
-    }
-}
-
-/// What every answer says of its way, in milliseconds (Kong: X-Kong-Upstream-Latency, -Proxy-Latency and, on its own
-/// answers, -Response-Latency).
-fn stamp(headers: &mut http::HeaderMap, ongoing: &Ongoing) {
-    let journal = &ongoing.journal;
-    let total = journal.answered;
-    headers.insert(&answer::REQUEST_ID, journal.id.clone());
-    match (journal.upstream, journal.upstream_status) {
-        (Some(upstream), Some(_)) => {
-            headers.insert(&answer::UPSTREAM_LATENCY, milliseconds(upstream));
-            headers.insert(&answer::PROXY_LATENCY, milliseconds(total.saturating_sub(upstream)));
-            headers.append(http::header::VIA, forward::VIA);
-        }
-        _ => {
-            headers.insert(&answer::RESPONSE_LATENCY, milliseconds(total));
-        }
-    }
-    let misread = journal.failure.as_ref().is_some_and(|failure| failure.cause.ends_connection());
-    if misread && journal.version != Version::HTTP_2 {
-        // Where the next request begins is anybody's guess.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-}
-
-/// Whole ones. Most are few, and those take no memory.
-fn milliseconds(time: Duration) -> HeaderValue {
-    const FEW: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-    let milliseconds = time.as_millis();
-    match usize::try_from(milliseconds).ok().and_then(|few| FEW.get(few)) {
-        Some(few) => HeaderValue::from_static(few),
-        None => HeaderValue::from(u64::try_from(milliseconds).unwrap_or(u64::MAX)),
     }
 }

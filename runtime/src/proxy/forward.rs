@@ -92,11 +92,6 @@ impl<'a> Onward<'a> {
         self.fields.iter().for_each(|field| visit(field.name, &field.value));
     }
 
-    /// Whether the client told the length of its body.
-    pub(super) fn has_length(&self) -> bool {
-        self.sent.contains_key(header::CONTENT_LENGTH)
-    }
-
     /// The same with `body`, for HTTP/2, which has the host in the target (RFC 9113, section 8.3.1) and knows no
     /// upgrades.
     pub(super) fn http2(&self, body: RequestBody) -> Result<Request<RequestBody>, Failure> {

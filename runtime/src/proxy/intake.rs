@@ -211,7 +211,7 @@ fn check_host(host: &[u8]) -> Result<(), String> {
     if is_name && is_port { Ok(()) } else { Err(format!("\"{}\" is no Host", host.escape_ascii())) }
 }
 
-/// A request's end has one place only. hyper reads what is chunked as chunked whatever its length, and closes the
+/// A request's end has one place only. What is chunked is read as chunked whatever its length, and ends the
 /// connection after it (RFC 9112, section 6.3); codings beyond that are nobody's to guess.
 fn check_framing(head: &mut request::Parts) -> Result<(), String> {
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
@@ -257,7 +257,7 @@ fn strip_identity(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     headers.remove(&answer::REQUEST_ID);
-    // Answered by hyper, as soon as somebody wants the body.
+    // Answered by whoever serves the connection, as soon as somebody wants the body.
     headers.remove(header::EXPECT);
     strip_lookalikes(headers, |name| name.starts_with("x-gateway-") || IDENTITY.iter().any(|ours| *ours == name));
 }

@@ -2,17 +2,17 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::task::unconstrained;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::body::Upload;
 use super::connection::Client;
 use super::signal::Wait;
+use super::timer::Timer;
 
 /// A wait for an answer.
 pub(super) struct Patience<'w> {
@@ -31,9 +31,9 @@ pub(super) enum Over {
     Drained,
 }
 
-/// What a connection waits with: its requests share it, since moving a timer on costs less than setting one up for each.
+/// What a connection waits with: its requests share it.
 pub(super) struct Alarm {
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
     drained: Wait,
 }
 
@@ -47,22 +47,17 @@ impl<'w> Patience<'w> {
 
     /// `answer`, if it comes in time. Pinned by the caller, so that it is there once.
     pub(super) async fn wait<T>(&self, mut answer: Pin<&mut impl Future<Output = T>>) -> Result<T, Over> {
-        let mut alarm = self.client.alarm.take().unwrap_or_else(|| Alarm {
-            timer: Box::pin(sleep_until(self.deadline())),
-            drained: self.client.worker.cut.wait(),
-        });
-        alarm.timer.as_mut().reset(self.deadline());
+        let mut alarm = self
+            .client
+            .alarm
+            .take()
+            .unwrap_or_else(|| Alarm { timer: Timer::default(), drained: self.client.worker.cut.wait() });
         let answered = poll_fn(|cx| {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(Ok(answer));
             }
-            // Whatever else this task has done in its turn, the time is looked at.
-            while pin!(unconstrained(alarm.timer.as_mut())).poll(cx).is_ready() {
-                let deadline = self.deadline();
-                if deadline <= Instant::now() {
-                    return Poll::Ready(Err(Over::TooLate));
-                }
-                alarm.timer.as_mut().reset(deadline);
+            if alarm.timer.poll(cx, self.deadline()).is_ready() {
+                return Poll::Ready(Err(Over::TooLate));
             }
             Pin::new(&mut alarm.drained).poll(cx).map(|()| Err(Over::Drained))
         })

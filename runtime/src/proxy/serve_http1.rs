@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -22,7 +22,7 @@ pub(super) use self::line::Reader;
 use self::answer::After;
 use self::line::{Line, Waits};
 use self::request::{About, Asked};
-use self::waiting::{Look, Stalled, Turn, Waiting};
+use self::waiting::{Stalled, Turn};
 use super::body::{FromClient, ResponseBody};
 use super::connection::Client;
 use super::exchange::{self, Served};
@@ -31,6 +31,7 @@ use super::http1::head;
 use super::http1::outgoing::Outgoing;
 use super::signal::Wait;
 use super::stream::Stream;
+use super::timer::Timer;
 use super::{refusal, tunnel};
 use crate::error::{Cause, Failure};
 use crate::limits;
@@ -46,8 +47,7 @@ pub(super) async fn serve(client: Rc<Client>, stream: Stream) {
         line: Line::new(stream),
         outgoing: Outgoing::default(),
         looked_at: 0,
-        look: Look::First,
-        waiting: Waiting::default(),
+        waiting: Timer::default(),
         stalled: Stalled::default(),
         draining: client.worker.draining.wait(),
         client,
@@ -63,12 +63,37 @@ struct Connection {
     /// The answer, as far as it is not written.
     outgoing: Outgoing,
     turn: Turn,
-    look: Look,
     /// So many bytes of what came hold no end of a head.
     looked_at: usize,
-    waiting: Waiting,
+    waiting: Timer,
     stalled: Stalled,
     draining: Wait,
+}
+
+/// A request that is being served.
+struct Serving<E> {
+    /// Until there is an answer.
+    exchange: Option<Pin<Box<E>>>,
+    about: About,
+    /// From then on.
+    answer: Option<Answer>,
+}
+
+/// An answer whose head was put down.
+struct Answer {
+    after: After,
+    body: ResponseBody,
+    whole: Whole,
+}
+
+/// What an answer that was sent leaves.
+type Sent = (After, InOrder);
+
+/// Whether a connection stands where the next request begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InOrder {
+    Yes,
+    No,
 }
 
 /// Whether an answer's body may still become what it was to be.
@@ -95,49 +120,48 @@ enum End {
 impl Connection {
     async fn run(&mut self) -> End {
         loop {
-            let Asked { head, about, framing } = match poll_fn(|cx| self.poll_head(cx)).await {
-                Ok(asked) => asked,
-                Err(end) => return end,
-            };
-            let (upgrade, switch) = if about.upgrade { tunnel::asked_for(&head) } else { (None, None) };
+            let mut asked = None;
+            if let Err(end) = poll_fn(|cx| self.poll_head(cx, &mut asked)).await {
+                return end;
+            }
+            let Some(Asked { head, about, framing }) = &mut asked else { continue };
+            let (about, framing) = (*about, *framing);
+            let (upgrade, switch) = if about.upgrade { tunnel::asked_for(head) } else { (None, None) };
             let body = match framing {
                 Framing::Over => FromClient::Nothing,
                 _ => FromClient::Http1(self.line.begin(framing, if about.expects { Waits::Yes } else { Waits::No })),
             };
             // In memory of its own, so that a connection that is idle does not keep the room for an exchange.
-            let mut exchange = Box::pin(exchange::serve(&self.client, head, body, upgrade));
-            let served = poll_fn(|cx| self.poll_exchange(cx, exchange.as_mut())).await;
-            drop(exchange);
-            let Some(served) = served else { return End::Broken("it went away before it was answered") };
-            let status = served.status;
-            let (after, in_order) = match self.answer(served, about).await {
-                Ok(sent) => sent,
+            let exchange = Box::pin(exchange::serve(&self.client, head, body, upgrade));
+            drop(asked);
+            let mut serving = Serving { exchange: Some(exchange), about, answer: None };
+            let after = poll_fn(|cx| self.poll_serving(cx, &mut serving)).await;
+            // It ends behind its last byte.
+            drop(serving);
+            match after {
+                Ok((After::Next, InOrder::Yes)) => self.rest(),
+                Ok((After::Close, InOrder::Yes)) if !self.line.has_read() => return End::InOrder,
+                Ok((After::Switch, _)) => return self.switch(switch),
+                Ok(_) => return End::Unread,
                 Err(end) => return end,
-            };
-            if status == StatusCode::SWITCHING_PROTOCOLS {
-                return self.switch(switch);
-            }
-            match (after, in_order) {
-                (After::Next, true) => self.rest(),
-                (After::Close, true) if !self.line.has_read() => return End::InOrder,
-                _ => return End::Unread,
             }
         }
     }
 
     /// Wait for a request. Dropping it loses nothing.
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Asked, End>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, asked: &mut Option<Asked>) -> Poll<Result<(), End>> {
         loop {
             if self.line.has_read() {
-                match self.parse() {
-                    Ok(Some(asked)) => return Poll::Ready(Ok(asked)),
-                    Ok(None) => {}
-                    Err(failure) => return Poll::Ready(Err(End::Refused(failure))),
+                if let Err(failure) = self.parse(asked) {
+                    return Poll::Ready(Err(End::Refused(failure)));
+                }
+                if asked.is_some() {
+                    return Poll::Ready(Ok(()));
                 }
             }
             match self.line.poll_more(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::InOrder)),
-                Poll::Ready(Ok(_)) => self.look = Look::First,
+                Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Broken("it broke while nothing was asked"))),
                 Poll::Pending => return self.poll_waiting(cx).map(Err),
             }
@@ -145,27 +169,24 @@ impl Connection {
     }
 
     /// The request that came, if it is whole.
-    fn parse(&mut self) -> Result<Option<Asked>, Failure> {
+    fn parse(&mut self, asked: &mut Option<Asked>) -> Result<(), Failure> {
         let limits = &self.client.edge.limits;
         let read = self.line.take_read();
         if self.looked_at > 0 && read.len() < limits.header_bytes && head::end(&read, self.looked_at).is_none() {
             self.partial(read);
-            return Ok(None);
+            return Ok(());
         }
         let block = read.freeze();
-        match request::parse(&block, limits)? {
-            Some((asked, length)) => {
+        match request::parse(&block, limits, asked)? {
+            Some(length) => {
                 if length < block.len() {
                     self.line.put_back(BytesMut::from(block.get(length..).unwrap_or_default()));
                 }
                 self.looked_at = 0;
-                Ok(Some(asked))
             }
-            None => {
-                self.partial(block.try_into_mut().unwrap_or_else(|block| BytesMut::from(&*block)));
-                Ok(None)
-            }
+            None => self.partial(block.try_into_mut().unwrap_or_else(|block| BytesMut::from(&*block))),
         }
+        Ok(())
     }
 
     fn partial(&mut self, read: BytesMut) {
@@ -184,9 +205,8 @@ impl Connection {
         {
             return Poll::Ready(End::InOrder);
         }
-        let look = std::mem::replace(&mut self.look, Look::Again);
         let limits = &self.client.edge.limits;
-        ready!(self.waiting.poll(cx, self.turn, look, limits));
+        ready!(self.waiting.poll(cx, self.turn.deadline(limits)));
         Poll::Ready(match self.turn {
             Turn::Idle(_) => End::InOrder,
             Turn::Head(_) => {
@@ -196,27 +216,25 @@ impl Connection {
         })
     }
 
-    /// Wait for the answer; `None` if the client went away.
-    fn poll_exchange(
-        &self,
-        cx: &mut Context<'_>,
-        exchange: Pin<&mut impl Future<Output = Served>>,
-    ) -> Poll<Option<Served>> {
-        if let Poll::Ready(served) = exchange.poll(cx) {
-            return Poll::Ready(Some(served));
+    /// Move the exchange along until its answer is there, and send that; ready once all is sent. What becomes of the
+    /// connection then, and whether it stands where the next request begins.
+    fn poll_serving<E>(&mut self, cx: &mut Context<'_>, serving: &mut Serving<E>) -> Poll<Result<Sent, End>>
+    where
+        E: Future<Output = Served>,
+    {
+        if let Some(exchange) = &mut serving.exchange {
+            let Poll::Ready(served) = exchange.as_mut().poll(cx) else {
+                return self.line.poll_gone(cx).map(|()| Err(End::Broken("it went away before it was answered")));
+            };
+            let after = self.begin_answer(cx, &served, serving.about);
+            serving.answer = Some(Answer { after, body: served.body, whole: Whole::SoFar });
+            serving.exchange = None;
         }
-        self.line.poll_gone(cx).map(|()| None)
-    }
-
-    /// Send `served`. What becomes of the connection then, and whether it stands where the next request begins.
-    async fn answer(&mut self, served: Served, about: About) -> Result<(After, bool), End> {
-        let after = poll_fn(|cx| Poll::Ready(self.begin_answer(cx, &served, about))).await;
-        // It ends behind the last byte, as does the exchange.
-        let (mut body, mut whole) = (served.body, Whole::SoFar);
-        poll_fn(|cx| self.poll_send(cx, &mut body, &mut whole)).await?;
-        drop(body);
-        let in_order = poll_fn(|cx| Poll::Ready(self.line.end(cx))).await;
-        Ok((after, in_order))
+        // It is there from when the exchange is over.
+        let Some(answer) = &mut serving.answer else { return Poll::Pending };
+        ready!(self.poll_send(cx, answer))?;
+        let in_order = if self.line.end(cx) { InOrder::Yes } else { InOrder::No };
+        Poll::Ready(Ok((answer.after, in_order)))
     }
 
     fn begin_answer(&mut self, cx: &mut Context<'_>, served: &Served, about: About) -> After {
@@ -232,16 +250,16 @@ impl Connection {
     }
 
     /// Write the answer as its body comes; ready once all is written.
-    fn poll_send(&mut self, cx: &mut Context<'_>, body: &mut ResponseBody, whole: &mut Whole) -> Poll<Result<(), End>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, answer: &mut Answer) -> Poll<Result<(), End>> {
         let gone = |()| Err(End::Broken("it went away before its answer was complete"));
         loop {
             self.outgoing.clear_written();
             // What came before a body broke off is sent all the same, and nothing is asked of it any more.
-            if *whole == Whole::SoFar && self.outgoing.fill(cx, body).is_err() {
-                *whole = Whole::Never;
+            if answer.whole == Whole::SoFar && self.outgoing.fill(cx, &mut answer.body).is_err() {
+                answer.whole = Whole::Never;
             }
             let progress = if self.outgoing.is_written() {
-                if *whole == Whole::Never {
+                if answer.whole == Whole::Never {
                     return Poll::Ready(Err(End::Broken("its answer broke off")));
                 }
                 match self.line.poll_flush(cx) {
@@ -274,7 +292,6 @@ impl Connection {
     fn rest(&mut self) {
         self.outgoing.rest();
         self.turn = Turn::Idle(self.client.worker.now.get());
-        self.look = Look::First;
     }
 
     /// Hand the connection over to whoever speaks what was switched to.
@@ -292,9 +309,7 @@ impl Connection {
         let Some((mut stream, _)) = self.line.take_stream() else { return };
         match end {
             // Bounded, since TLS has a word to say first.
-            End::InOrder => {
-                drop(timeout(limits::REFUSAL_LINGER, tokio::io::AsyncWriteExt::shutdown(&mut stream)).await)
-            }
+            End::InOrder => drop(timeout(limits::REFUSAL_LINGER, stream.shutdown()).await),
             End::Unread => refusal::linger(stream).await,
             End::Refused(failure) => refusal::answer(&self.client, stream, &failure).await,
             End::Broken(why) => tracing::debug!(client = %self.client.address, "client connection ended: {why}"),

@@ -127,7 +127,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The size of a head: what hyper's buffers can be set to.
+    /// The size of a head, within what is any use.
     fn size(&self, fields: &Fields<'_>, key: &'static str, into: &mut usize) {
         let Some(size) = fields.parse::<ByteSize>(key) else { return };
         let bounds = limits::HEAD_BYTES_MIN..=limits::HEAD_BYTES_MAX;

@@ -1,12 +1,13 @@
 //! Heads of HTTP/1: a request's as it is written, an answer's as it is read (RFC 9112, sections 3 to 6).
 
-use std::io::Write as _;
 use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use httparse::{ParserConfig, Response};
+use httparse::{ParserConfig, Response, Status};
+use memchr::memmem::Finder;
 
 use super::framing::Framing;
 use super::{Fault, outgoing};
@@ -43,11 +44,12 @@ pub(super) fn write(out: &mut Vec<u8>, request: &Onward<'_>, framing: outgoing::
     out.push(b' ');
     out.extend_from_slice(request.target.as_str().as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    request.each_field(|name, value| {
-        // Where the body ends is said once, below.
-        if *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING {
-            write_field(out, name, value);
-        }
+    // Where the body ends is said once, below.
+    let mut had_length = false;
+    request.each_field(|name, value| match *name {
+        CONTENT_LENGTH => had_length = true,
+        TRANSFER_ENCODING => {}
+        _ => write_field(out, name, value),
     });
     if let Some(protocol) = request.upgrade {
         out.extend_from_slice(b"connection: upgrade\r\n");
@@ -56,7 +58,7 @@ pub(super) fn write(out: &mut Vec<u8>, request: &Onward<'_>, framing: outgoing::
     match framing {
         outgoing::Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         outgoing::Framing::Length(length) => write_length(out, length),
-        outgoing::Framing::Over if request.has_length() => write_length(out, 0),
+        outgoing::Framing::Over if had_length => write_length(out, 0),
         // A target is sent nothing that ends with its connection: it is told how long it is, or gets chunks.
         outgoing::Framing::Over | outgoing::Framing::UntilClosed => {}
     }
@@ -73,8 +75,24 @@ pub(in crate::proxy) fn write_field(out: &mut Vec<u8>, name: &HeaderName, value:
 
 /// Append a body's length.
 pub(in crate::proxy) fn write_length(out: &mut Vec<u8>, length: u64) {
-    // A Vec takes all that is written to it.
-    let _ = write!(out, "content-length: {length}\r\n");
+    out.extend_from_slice(b"content-length: ");
+    decimal(length, |digits| out.extend_from_slice(digits));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Show `number` in digits to `use_it`; `write!` costs ten times as much.
+pub(in crate::proxy) fn decimal(mut number: u64, use_it: impl FnOnce(&[u8])) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        first -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    use_it(digits.get(first..).unwrap_or_default());
 }
 
 /// An answer's head, where its body ends, and whether the connection can be used again.
@@ -102,16 +120,22 @@ pub(super) fn parse(
         if !BEGINNING.starts_with(beginning) {
             return Err(no_http(read));
         }
-        let Some(length) = end(read, search.looked_at) else {
+        let Some(length) = likely_end(read, search.looked_at).or_else(|| end(read, search.looked_at)) else {
             // An end may have begun in the last two bytes.
             search.looked_at = read.len().saturating_sub(2);
             return if read.len() >= most { Err(Fault::HeadTooLarge(read.len())) } else { Ok(None) };
         };
         search.looked_at = 0;
+        let block = read.split_to(length).freeze();
+        let (parsed, length) = parse_whole(&block, asked)?;
+        if length < block.len() {
+            // It ends before that, by bare LFs.
+            let behind = block.get(length..).unwrap_or_default();
+            *read = [behind, &**read].concat().as_slice().into();
+        }
         if length > most {
             return Err(Fault::HeadTooLarge(length));
         }
-        let parsed = parse_whole(&read.split_to(length).freeze(), asked)?;
         let status = parsed.0.status;
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS && asked == Asked::ToSwitch {
             return Ok(Some(parsed));
@@ -142,22 +166,29 @@ pub(in crate::proxy) fn end(read: &[u8], from: usize) -> Option<usize> {
     })
 }
 
-fn parse_whole(block: &Bytes, asked: Asked) -> Result<Parsed, Fault> {
+/// The same, if it ends as nearly all do: that is found in less time. It may end before that, too.
+fn likely_end(read: &[u8], from: usize) -> Option<usize> {
+    static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+    let from = from.saturating_sub(1);
+    END.find(read.get(from..)?).map(|at| from + at + 4)
+}
+
+/// The head that `block` begins with, and how long it is.
+fn parse_whole(block: &Bytes, asked: Asked) -> Result<(Parsed, usize), Fault> {
     let mut fields = [const { MaybeUninit::uninit() }; limits::HEADERS];
     let mut response = Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, block, &mut fields);
-    match parsed {
-        Ok(status) if status.is_complete() => {}
-        Ok(_) => return Err(Fault::Misread("its head has no end".to_owned())),
+    let length = match parsed {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Err(Fault::Misread("its head has no end".to_owned())),
         Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooManyFields(limits::HEADERS)),
         Err(error) => return Err(Fault::Misread(error.to_string())),
-    }
+    };
     let code = response.code.unwrap_or_default();
     let status = StatusCode::from_u16(code).ok().filter(|_| code < 600);
     let status = status.ok_or_else(|| Fault::Misread(format!("{code} is no answer to this request")))?;
 
-    // Room for what the gateway adds to it.
-    let mut headers = HeaderMap::with_capacity(response.headers.len() + 4);
+    let mut headers = HeaderMap::with_capacity(response.headers.len());
     let mut about = About { newest: response.version == Some(1), ..About::default() };
     for field in &*response.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).ok();
@@ -172,7 +203,7 @@ fn parse_whole(block: &Bytes, asked: Asked) -> Result<Parsed, Fault> {
     }
     let framing = framing(&mut headers, status, asked, about)?;
     let persistent = framing != Framing::UntilClosed && about.is_persistent();
-    Ok((ResponseHead { status, headers }, framing, persistent))
+    Ok(((ResponseHead { status, headers }, framing, persistent), length))
 }
 
 /// What a head says of its framing and its connection, noted as its fields come by: looking for them costs more.

@@ -80,6 +80,12 @@ impl Outgoing {
         self.out.is_empty()
     }
 
+    /// What of the head and of small pieces is not written.
+    #[cfg(test)]
+    pub(in crate::proxy) fn unwritten(&self) -> &[u8] {
+        self.out.get(self.written..).unwrap_or_default()
+    }
+
     /// Whether there is room for more of the body.
     fn wants_more(&self) -> bool {
         self.framing != Framing::Over && self.piece.is_empty() && self.out.len() < COPIED

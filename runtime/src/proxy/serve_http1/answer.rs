@@ -17,6 +17,8 @@ pub(super) enum After {
     Next,
     /// It ends.
     Close,
+    /// Another protocol.
+    Switch,
 }
 
 /// Put the head of `served` down, for a request of which is known `about`; its body is to follow. `before` is what has to
@@ -29,7 +31,7 @@ pub(super) fn begin(
     mut after: After,
     date: impl FnOnce(&mut Vec<u8>),
 ) -> After {
-    let (status, headers) = (served.status, &served.headers);
+    let (status, headers, stamp) = (served.status, &served.headers, &served.stamp);
     let framing = framing(served, about);
     let trailers = if about.trailers { Trailers::Sent } else { Trailers::LeftOut };
     let out = outgoing.begin(framing, trailers);
@@ -39,6 +41,7 @@ pub(super) fn begin(
     let (mut dated, mut closes, mut length) = (false, false, None);
     for (name, value) in headers {
         match Special::of(name) {
+            Special::No if stamp.replaces(name) => continue,
             Special::No => {}
             Special::Date => dated = true,
             Special::Connection => closes |= says_close(value.as_bytes()),
@@ -52,7 +55,10 @@ pub(super) fn begin(
         }
         write_field(out, name, value.as_bytes());
     }
-    if closes || framing == Framing::UntilClosed {
+    stamp.each_field(|name, value| write_field(out, name, value));
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        after = After::Switch;
+    } else if closes || framing == Framing::UntilClosed {
         after = After::Close;
     }
     match framing {
@@ -67,9 +73,7 @@ pub(super) fn begin(
         Framing::Over => write_length(out, 0),
     }
     match after {
-        After::Close if !closes && status != StatusCode::SWITCHING_PROTOCOLS => {
-            out.extend_from_slice(b"connection: close\r\n");
-        }
+        After::Close if !closes => out.extend_from_slice(b"connection: close\r\n"),
         After::Next if !about.newest => out.extend_from_slice(b"connection: keep-alive\r\n"),
         _ => {}
     }
@@ -141,3 +145,6 @@ impl Special {
 fn says_close(value: &[u8]) -> bool {
     value.split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,9 @@ use std::io;
 use std::mem::{self, MaybeUninit};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Frame, SizeHint};
@@ -39,6 +41,42 @@ struct Ends {
     reading: Reading,
     /// Whoever serves the connection wants to know when the body ends.
     server: Option<Waker>,
+    bell: Option<Bell>,
+}
+
+/// Tells whoever serves the connection apart from other wakes that the client has sent something: as long as it has not,
+/// looking again is in vain.
+struct Bell {
+    shared: Arc<Rings>,
+    waker: Waker,
+}
+
+struct Rings {
+    rung: AtomicBool,
+    server: Waker,
+}
+
+impl Wake for Rings {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Relaxed);
+        self.server.wake_by_ref();
+    }
+}
+
+impl Bell {
+    fn new(server: &Waker) -> Self {
+        let shared = Arc::new(Rings { rung: AtomicBool::new(true), server: server.clone() });
+        Self { waker: Waker::from(Arc::clone(&shared)), shared }
+    }
+
+    /// Whether it was not rung since it was set, to wake whoever asks.
+    fn is_set(&self, cx: &Context<'_>) -> bool {
+        !self.shared.rung.load(Ordering::Relaxed) && self.shared.server.will_wake(cx.waker())
+    }
 }
 
 /// Who reads the request's body.
@@ -77,6 +115,7 @@ impl Line {
             turn: 0,
             reading: Reading::Nobody,
             server: None,
+            bell: None,
         })))
     }
 
@@ -185,10 +224,25 @@ impl Ends {
     /// Read by way of the stack, so that nobody has to know beforehand that something will come.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(0)) };
+        let bell = match &mut self.bell {
+            Some(bell) if bell.is_set(cx) => return Poll::Pending,
+            Some(bell) if bell.shared.server.will_wake(cx.waker()) => bell,
+            other => other.insert(Bell::new(cx.waker())),
+        };
+        bell.shared.rung.store(false, Ordering::Relaxed);
+        let cx = &mut Context::from_waker(&bell.waker);
         let mut space = [const { MaybeUninit::uninit() }; limits::READ_BYTES_MIN];
         let mut buffer = ReadBuf::uninit(&mut space);
-        ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
-        self.read.extend_from_slice(buffer.filled());
+        let read = ready!(Pin::new(stream).poll_read(cx, &mut buffer));
+        // There may be more.
+        bell.shared.rung.store(true, Ordering::Relaxed);
+        read?;
+        if self.read.is_empty() {
+            // Just as much memory as is needed, which the head then stays in.
+            self.read = BytesMut::from(buffer.filled());
+        } else {
+            self.read.extend_from_slice(buffer.filled());
+        }
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
@@ -249,6 +303,10 @@ impl Ends {
         };
         if self.read.capacity() - self.read.len() < room.div_ceil(4) {
             self.read.reserve(room);
+        }
+        if let Some(bell) = &self.bell {
+            // Somebody else is woken by what comes next.
+            bell.shared.rung.store(true, Ordering::Relaxed);
         }
         let bytes = ready!(pin!(stream.read_buf(&mut self.read)).poll(cx))?;
         // A body that comes faster than it is read gets more room.
@@ -312,3 +370,6 @@ impl Drop for Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

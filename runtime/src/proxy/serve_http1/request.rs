@@ -23,6 +23,12 @@ pub(super) struct Asked {
     pub(super) framing: Framing,
 }
 
+impl Default for Asked {
+    fn default() -> Self {
+        Self { head: Request::new(()).into_parts().0, about: About::default(), framing: Framing::Over }
+    }
+}
+
 /// What a head says of its connection and of the answer it wants, noted as its fields come by: looking for them costs
 /// more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,8 +47,8 @@ pub(super) struct About {
     pub(super) trailers: bool,
 }
 
-/// Read the head that `block` begins with, and how long it is; `None` as long as it is not whole.
-pub(super) fn parse(block: &Bytes, limits: &ClientLimits) -> Result<Option<(Asked, usize)>, Failure> {
+/// Read the head that `block` begins with into `asked`, and tell how long it is; `None` as long as it is not whole.
+pub(super) fn parse(block: &Bytes, limits: &ClientLimits, asked: &mut Option<Asked>) -> Result<Option<usize>, Failure> {
     let mut few = [const { MaybeUninit::uninit() }; limits::HEADERS];
     let mut many = Vec::new();
     let fields = match few.get_mut(..limits.headers) {
@@ -59,7 +65,7 @@ pub(super) fn parse(block: &Bytes, limits: &ClientLimits) -> Result<Option<(Aske
         Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(too_large(limits)),
         Err(error) => return Err(invalid(&error)),
     };
-    whole(block, &request).map(|asked| Some((asked, length)))
+    whole(block, &request, asked.insert(Asked::default())).map(|()| Some(length))
 }
 
 fn too_large(limits: &ClientLimits) -> Failure {
@@ -72,31 +78,28 @@ fn invalid(problem: &dyn std::fmt::Display) -> Failure {
     Failure::new(Cause::RequestInvalid, format!("the head cannot be read: {problem}"))
 }
 
-fn whole(block: &Bytes, request: &httparse::Request<'_, '_>) -> Result<Asked, Failure> {
-    let method = Method::from_bytes(request.method.unwrap_or_default().as_bytes()).map_err(|error| invalid(&error))?;
+fn whole(block: &Bytes, request: &httparse::Request<'_, '_>, asked: &mut Asked) -> Result<(), Failure> {
+    let head = &mut asked.head;
+    head.method = Method::from_bytes(request.method.unwrap_or_default().as_bytes()).map_err(|error| invalid(&error))?;
     let target = request.path.unwrap_or_default();
     if target.len() > TARGET_BYTES {
         let detail = format!("its target has {} bytes, and {TARGET_BYTES} are the most that can be read", target.len());
         return Err(Failure::new(Cause::UriTooLong, detail));
     }
-    let uri = Uri::from_maybe_shared(block.slice_ref(target.as_bytes())).map_err(|error| invalid(&error))?;
+    head.uri = Uri::from_maybe_shared(block.slice_ref(target.as_bytes())).map_err(|error| invalid(&error))?;
     let newest = request.version == Some(1);
     let mut noted = Noted::new(newest);
-    let mut headers = HeaderMap::with_capacity(request.headers.len());
+    head.version = if newest { Version::HTTP_11 } else { Version::HTTP_10 };
+    head.headers = HeaderMap::with_capacity(request.headers.len());
     for field in &*request.headers {
         let (name, value) = read(block, field)?;
-        if noted.note(&name, &value, &mut headers)? == Kept::Yes {
-            headers.append(name, value);
+        if noted.note(&name, &value, &mut head.headers)? == Kept::Yes {
+            head.headers.append(name, value);
         }
     }
-    let (mut about, framing) = noted.settle()?;
-    about.for_head = method == Method::HEAD;
-    let (mut head, ()) = Request::new(()).into_parts();
-    head.method = method;
-    head.uri = uri;
-    head.version = if newest { Version::HTTP_11 } else { Version::HTTP_10 };
-    head.headers = headers;
-    Ok(Asked { head, about, framing })
+    (asked.about, asked.framing) = noted.settle()?;
+    asked.about.for_head = head.method == Method::HEAD;
+    Ok(())
 }
 
 /// All that an address is made for.

@@ -2,20 +2,12 @@
 //! how long it may take nothing of an answer.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::config::checked::ClientLimits;
 use crate::limits;
-
-/// A connection's timer. Once set, it goes on by itself while requests come and go, and is looked at when it has fired:
-/// most requests never touch it.
-#[derive(Default)]
-pub(super) struct Waiting {
-    timer: Option<Pin<Box<Sleep>>>,
-}
 
 /// Where a client is between two exchanges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +18,9 @@ pub(super) enum Turn {
     Head(Instant),
 }
 
-/// How often something was looked for in vain since it was begun to wait for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    First,
-    Again,
-}
-
 impl Turn {
-    fn deadline(self, limits: &ClientLimits) -> Instant {
+    /// When that has lasted too long.
+    pub(super) fn deadline(self, limits: &ClientLimits) -> Instant {
         match self {
             Self::Idle(since) => since + limits.keepalive_timeout,
             Self::Head(since) => since + limits.header_timeout,
@@ -42,39 +28,14 @@ impl Turn {
     }
 }
 
-impl Waiting {
-    /// The client has sent nothing; ready once that has lasted too long.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, turn: Turn, look: Look, limits: &ClientLimits) -> Poll<()> {
-        let deadline = turn.deadline(limits);
-        let timer = match &mut self.timer {
-            // It was polled by this task before, and wakes it.
-            Some(timer) if look == Look::First && timer.deadline() <= deadline && !timer.is_elapsed() => {
-                return Poll::Pending;
-            }
-            Some(timer) => timer,
-            none => none.insert(Box::pin(sleep_until(deadline))),
-        };
-        if timer.deadline() > deadline {
-            timer.as_mut().reset(deadline);
-        }
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            if deadline <= Instant::now() {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(deadline);
-        }
-    }
-}
-
-/// Since when a client has taken nothing of what there is for it.
+/// Since when a client has taken nothing of what there is for it. Set up by who has to wait: most never do.
 #[derive(Default)]
 pub(super) struct Stalled(Option<Pin<Box<Sleep>>>);
 
 impl Stalled {
     /// It takes nothing; ready once that has lasted too long.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL))).as_mut().poll(cx)
+        self.0.get_or_insert_with(|| Box::pin(sleep(limits::PEER_STALL))).as_mut().poll(cx)
     }
 
     /// It has taken something.
@@ -82,5 +43,3 @@ impl Stalled {
         self.0 = None;
     }
 }
-
-const STALL: Duration = limits::PEER_STALL;

@@ -51,6 +51,22 @@ fn a_head_that_comes_byte_by_byte_is_found_all_the_same() {
     }
 }
 
+/// Where it ends is not where somebody else would look for the end first.
+#[test]
+fn a_head_that_ends_by_bare_line_feeds_leaves_what_looks_like_an_end_to_the_body() {
+    let (head, framing, _, left) = answer("HTTP/1.1 200 OK\ncontent-length: 9\n\nok\r\n\r\nokX", Asked::ForAll);
+    assert_eq!((head.status, framing, left.as_slice()), (StatusCode::OK, Framing::Length(9), &b"ok\r\n\r\nokX"[..]));
+}
+
+#[test]
+fn numbers_are_written_in_digits() {
+    for number in [0, 7, 10, 612, 4_294_967_296, u64::MAX] {
+        let mut out = Vec::new();
+        write_length(&mut out, number);
+        assert_eq!(String::from_utf8(out).unwrap(), format!("content-length: {number}\r\n"));
+    }
+}
+
 #[test]
 fn where_the_body_ends() {
     const CHUNKED: Framing = Framing::CHUNKED;
