@@ -109,8 +109,9 @@ fn begin(
 ) -> (Box<Ongoing>, Option<Failure>) {
     let id = RequestId::random();
     let begun = client.worker.look_at_the_clock();
-    let mut journal = Journal::new(id, begun, head, intake::target(head), client.worker.observer.logged());
-    let taken = intake::take(head, client);
+    let target = intake::target(head);
+    let mut journal = Journal::new(id, begun, head, target.clone(), client.worker.observer.logged());
+    let taken = intake::take(head, target, client);
     journal.host = taken.head.headers.get(HOST).cloned();
     let (tls, identities) = (client.tls.clone(), Arc::clone(&snapshot.identities));
     let exchange = Exchange::new(id, taken.client, taken.scheme, tls, taken.head, identities);

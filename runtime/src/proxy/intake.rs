@@ -48,9 +48,8 @@ pub(super) fn target(head: &request::Parts) -> PathAndQuery {
     head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"))
 }
 
-/// Take in a request's head.
-pub(super) fn take(head: &mut request::Parts, client: &Client) -> Taken {
-    let target = target(head);
+/// Take in a request's head, which has this target.
+pub(super) fn take(head: &mut request::Parts, target: PathAndQuery, client: &Client) -> Taken {
     let (target, invalid) = match check(head, &target, client) {
         Ok(normal) => (normal, None),
         Err(failure) => (target, Some(failure)),
@@ -194,7 +193,7 @@ fn check_scheme(head: &request::Parts, client: &Client) -> Result<(), String> {
 /// `host` or `host:port`, the host a name or an address (RFC 9110, section 7.2). Names are what names in use are made of,
 /// not all that the grammar allows.
 fn check_host(host: &[u8]) -> Result<(), String> {
-    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     let (name, port) = match host.iter().rposition(|byte| *byte == b':' || *byte == b']') {
         Some(at) if host.get(at) == Some(&b':') => host.split_at(at),
         _ => (host, &b""[..]),

@@ -213,6 +213,8 @@ struct About {
     newest: bool,
     coding: bool,
     length: bool,
+    /// What it is, if it was said once and in nothing but digits, as it nearly always is.
+    plain_length: Option<u64>,
     close: bool,
     keep_alive: bool,
 }
@@ -227,7 +229,10 @@ enum Noted {
 impl About {
     fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Noted {
         self.coding |= *name == TRANSFER_ENCODING;
-        self.length |= *name == CONTENT_LENGTH;
+        if *name == CONTENT_LENGTH {
+            self.plain_length = if self.length { None } else { plain_number(value.as_bytes()) };
+            self.length = true;
+        }
         if *name != CONNECTION {
             return Noted::InPart;
         }
@@ -255,7 +260,10 @@ impl About {
 /// RFC 9112, section 6.3.
 fn framing(headers: &mut HeaderMap, status: StatusCode, asked: Asked, about: About) -> Result<Framing, Fault> {
     let chunked = about.coding && is_chunked(headers, about)?;
-    let length = if about.length { length(headers)? } else { None };
+    let length = match about.plain_length {
+        None if about.length => length(headers)?,
+        plain => plain,
+    };
     let no_body = asked == Asked::ForHead
         || status.is_informational()
         || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
@@ -278,6 +286,15 @@ fn is_chunked(headers: &HeaderMap, about: About) -> Result<bool, Fault> {
         (Some(_), None) => "HTTP/1.0 has no transfer-encoding".to_owned(),
         (Some(_), Some(_)) => "more than one transfer-encoding".to_owned(),
     }))
+}
+
+/// A number that cannot overflow.
+fn plain_number(digits: &[u8]) -> Option<u64> {
+    const DIGITS: usize = 19;
+    if digits.is_empty() || digits.len() > DIGITS {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0')))
 }
 
 /// The answer's length, if it says one. Several that are equal become one: clients need not take a list for it (RFC

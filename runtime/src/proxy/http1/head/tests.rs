@@ -59,6 +59,23 @@ fn a_head_that_ends_by_bare_line_feeds_leaves_what_looks_like_an_end_to_the_body
 }
 
 #[test]
+fn a_length_in_plain_digits_is_read_at_once() {
+    for (digits, number) in [
+        ("0", Some(0)),
+        ("612", Some(612)),
+        ("007", Some(7)),
+        ("9999999999999999999", Some(9_999_999_999_999_999_999)),
+        ("10000000000000000000", None),
+        ("", None),
+        ("1x", None),
+        ("+1", None),
+        ("1, 1", None),
+    ] {
+        assert_eq!(plain_number(digits.as_bytes()), number, "{digits}");
+    }
+}
+
+#[test]
 fn numbers_are_written_in_digits() {
     for number in [0, 7, 10, 612, 4_294_967_296, u64::MAX] {
         let mut out = Vec::new();
