@@ -37,6 +37,7 @@ mod listeners;
 pub mod observe;
 pub mod proxy;
 pub mod snapshot;
+pub mod store;
 pub mod tls;
 pub mod transport;
 pub mod upstreams;

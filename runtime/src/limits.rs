@@ -346,3 +346,35 @@ pub const ROUTE_REGEX_SET_BYTES: usize = 8 << 20;
 pub const ROUTE_REGEX_SET_CACHE_BYTES: usize = 4 << 20;
 /// Routes that are looked at to say why none took a request: 404s must stay cheap under a scan.
 pub const NEAR_MISS_ROUTES: usize = 1_000;
+
+/// Parts that counters, and likewise kv, are divided in, each with a lock: with 64 workers at it, one in about a
+/// hundred accesses finds its part taken. A power of two.
+pub const STORE_SHARDS: usize = 256;
+/// Entries whose expiry is looked at whenever one is added: more than one, so that the expired are freed faster than
+/// new ones come.
+pub const STORE_FREED_PER_INSERT: usize = 3;
+/// Entries that a sweep looks at before it lets go of a part's lock: some ten microseconds.
+pub const STORE_SWEEP_STEP: usize = 1 << 10;
+/// Entries that the one to be evicted is chosen among (Redis: 5).
+pub const STORE_EVICTION_SAMPLES: usize = 8;
+/// Entries that a part keeps room for, even if it has none.
+pub const STORE_SHARD_ROOM: usize = 16;
+
+/// Limits that one hit counts in: Kong's rate-limiting has six, from second to year.
+pub const COUNTER_LIMITS: usize = 8;
+/// Counters of one key: those of one hit, and as many that others, or an older configuration, have left.
+pub const COUNTER_CELLS: usize = 2 * COUNTER_LIMITS;
+/// The largest maximum of a limit. Redis counts in doubles, which are exact up to twice this.
+pub const COUNTER_MAX: u64 = 1 << 52;
+/// Shortest window: below it, clocks of several gateways do not agree.
+pub const COUNTER_WINDOW_MIN: Duration = Duration::from_millis(1);
+/// Longest window: a leap year, with some room.
+pub const COUNTER_WINDOW_MAX: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// The latest moment that counters know, in microseconds since 1970: in the year 2112. With any window added it is still
+/// exact as a double.
+pub const COUNTER_TIME_MAX: u64 = 1 << 52;
+/// Longest key of a counter, in bytes; plugins hash what may be longer.
+pub const COUNTER_KEY_BYTES: usize = 1 << 10;
+/// Keys with counters in memory. One takes some 200 bytes with up to two limits, so all of them about 200 MB, however
+/// long the keys are.
+pub const COUNTER_KEYS: usize = 1 << 20;
