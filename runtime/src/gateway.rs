@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, Readiness, View};
 use crate::balance::Standing;
-use crate::config::checked::{AccessLog as LogSettings, LogTarget, PluginCache};
+use crate::config::checked::{AccessLog as LogSettings, Counters, LogTarget, PluginCache};
 use crate::config::{self, Config, Report};
 use crate::file_limit;
 use crate::host::engine::Engine;
@@ -77,6 +77,7 @@ struct Fixed {
     access_log: LogSettings,
     admin: Option<std::net::SocketAddr>,
     plugin_cache: PluginCache,
+    counters: Counters,
 }
 
 impl Fixed {
@@ -87,6 +88,7 @@ impl Fixed {
             access_log: config.access_log.clone(),
             admin: config.admin.as_ref().map(|address| address.value),
             plugin_cache: config.plugin_cache.clone(),
+            counters: config.counters.clone(),
         }
     }
 
@@ -98,6 +100,7 @@ impl Fixed {
             (self.access_log != other.access_log).then_some("`access_log`"),
             (self.admin != other.admin).then_some("`admin`"),
             (self.plugin_cache != other.plugin_cache).then_some("`plugin_cache`"),
+            (self.counters != other.counters).then_some("`counters`"),
         ];
         differences.into_iter().flatten()
     }

@@ -378,3 +378,13 @@ pub const COUNTER_KEY_BYTES: usize = 1 << 10;
 /// Keys with counters in memory. One takes some 200 bytes with up to two limits, so all of them about 200 MB, however
 /// long the keys are.
 pub const COUNTER_KEYS: usize = 1 << 20;
+/// The longest that a hit waits for Redis, unless gateway.toml says otherwise.
+pub const COUNTERS_TIMEOUT: Duration = Duration::from_millis(100);
+/// The most that gateway.toml may say: requests wait meanwhile.
+pub const COUNTERS_TIMEOUT_MAX: Duration = Duration::from_secs(10);
+/// Time to connect to Redis, TLS, password and a first answer included.
+pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause before Redis is connected to again, half of it at least; it doubles with each failure,
+pub const REDIS_RETRY_FIRST: Duration = Duration::from_millis(100);
+/// up to this.
+pub const REDIS_RETRY_MAX: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 //! compiles it. Spans stay where a later stage may still find a fault.
 
 mod client_side;
+mod stores;
 mod upstream_side;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use client_side::{AccessLog, CertificateFiles, ClientAuth, ClientLimits, Listener, LogTarget, ServerTls};
+pub use stores::{Counters, OnOutage};
 pub use upstream_side::{
     Active, Balance, Dns, HashOn, Health, HttpVersion, Passive, Probe, Retries, ServiceTls, Target, TargetAddress,
     Timeouts, Upstream,
@@ -42,6 +44,8 @@ pub struct Config {
     pub access_log: AccessLog,
     /// How names of targets are resolved.
     pub dns: Dns,
+    /// Where counters of rate limits are kept.
+    pub counters: Counters,
     /// Whether answers of the gateway's own name their cause in `X-Gateway-Error`.
     pub error_header: bool,
     /// Where compiled plugins are kept for the next start.

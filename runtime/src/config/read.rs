@@ -1,5 +1,6 @@
 //! What gateway.toml may say: one function per kind of table, from the document to `checked`.
 
+mod counters;
 mod listeners;
 mod services;
 mod upstreams;
@@ -34,6 +35,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     let admin = reading.admin(&fields, &listeners);
     let access_log = reading.access_log(&fields);
     let dns = reading.dns(&fields);
+    let counters = reading.counters(&fields);
     let error_header = fields.boolean("error_header").unwrap_or(true);
     let plugin_cache = reading.plugin_cache(&fields);
     let components = reading.components(&fields);
@@ -54,6 +56,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
         admin,
         access_log,
         dns,
+        counters,
         error_header,
         plugin_cache,
         components,
@@ -147,6 +150,22 @@ impl Reading<'_> {
             Ok(digest) => Some(Credential { kind: kind.value, digest, span: key.span }),
             Err(error) => {
                 self.faults.at(&key.span, error);
+                None
+            }
+        }
+    }
+
+    /// What a secret says, concealed in whatever is shown of the file; watched if it is in a file of its own.
+    fn secret(&self, fields: &Fields<'_>, key: &'static str, help: &str) -> Option<Located<String>> {
+        if let Some(value) = fields.value(key) {
+            self.faults.conceal(value.span());
+        }
+        let secret = fields.require::<Secret>(key, help)?;
+        self.watched.borrow_mut().extend(secret.value.file(self.folder));
+        match secret.value.reveal(self.folder) {
+            Ok(value) => Some(Located { value, span: secret.span }),
+            Err(error) => {
+                self.faults.at(&secret.span, error);
                 None
             }
         }

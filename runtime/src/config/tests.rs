@@ -52,6 +52,23 @@ fn values_are_held_to_their_types_and_bounds() {
             "plugins = [{ use = \"a\", config = { x = nan } }]",
             "JSON, which plugins are configured in, has no such number",
         ),
+        ("counters = 1", "`counters` must be a table, not a whole number"),
+        ("counters = { kind = \"redis\" }", "`url` is missing"),
+        ("counters = { kind = \"postgres\", url = \"x\" }", "`kind` is \"memory\" or \"redis\", not \"postgres\""),
+        ("counters = { on_failure = \"open\" }", "`on_failure` goes unheard without Redis"),
+        (
+            "counters = { kind = \"redis\", url = \"redis://h\", on_failure = \"never\" }",
+            "`on_failure` is \"local\", \"open\" or \"closed\", not \"never\"",
+        ),
+        ("counters = { kind = \"redis\", url = \"redis://h\", timeout = \"11s\" }", "`timeout` is at most 10s"),
+        (
+            "counters = { kind = \"redis\", url = \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\" }",
+            "the secret itself is needed here, not its digest",
+        ),
+        (
+            "counters = { kind = \"redis\", url = \"env:TIDEGATE_NO_SUCH_VARIABLE\" }",
+            "the environment variable `TIDEGATE_NO_SUCH_VARIABLE` is not set",
+        ),
         (
             "upstreams = [{ name = \"u\", targets = [{ address = \"a:1\", weight = 65536 }] }]",
             "`weight` must be from 0 to 65535, not 65536",
@@ -79,6 +96,11 @@ fn no_report_shows_a_secret() {
         "consumers = [{ username = \"a\", credentials = [{ kind = \"k\", key = \"sesame\" }, { kind = \"k\", key = \"sesame\" }] }]",
         "consumers = [{ username = \"a\", credentials = [{ kind = \"k\", key = \"sesame\", }] }] x",
         "consumers = [{ credentials = [{ key = \"sesame",
+        "counters = { kind = \"redis\", url = \"redis://:sesame@h/db\" }",
+        "counters = { kind = \"redis\", url = \"http://sesame\" }",
+        "counters = { kind = \"redis\", url = \"redis://:sesame@h\", urn = 1 }",
+        "counters = { kind = \"radish\", url = \"redis://:sesame@h\" }",
+        "counters = { url = \"redis://:sesame@h\" }",
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
@@ -104,6 +126,32 @@ fn secrets_come_from_files_without_their_last_newline_and_those_are_watched() {
     assert_eq!(config.watched, [folder.path().join("key")]);
     use sha2::{Digest, Sha256};
     assert_eq!(config.consumers[0].credentials[0].digest, <[u8; 32]>::from(Sha256::digest("secret")));
+}
+
+#[test]
+fn counters_are_in_memory_unless_redis_is_named() {
+    use super::checked::{Counters, OnOutage};
+    let folder = tempfile::tempdir().unwrap();
+    let read = |text: &str| {
+        let path = folder.path().join("gateway.toml");
+        std::fs::write(&path, format!("{LISTENER}{text}")).unwrap();
+        let (config, faults) = load(&path).unwrap();
+        assert_eq!(faults.into_result(()).map_err(|report| report.to_string()), Ok(()));
+        config
+    };
+    for text in ["", "[counters]", "[counters]\nkind = \"memory\""] {
+        assert_eq!(read(text).counters, Counters::Memory);
+    }
+    std::fs::write(folder.path().join("redis"), "redis://:sesame@redis.example.com:7000/2\n").unwrap();
+    let config = read("[counters]\nkind = \"redis\"\nurl = \"file:redis\"");
+    assert_eq!(config.watched, [folder.path().join("redis")]);
+    let Counters::Redis { url, timeout, on_failure } = &config.counters else { panic!("{:?}", config.counters) };
+    assert_eq!(url.connection().addr().to_string(), "redis.example.com:7000");
+    assert_eq!((*timeout, *on_failure), (crate::limits::COUNTERS_TIMEOUT, OnOutage::Local));
+    assert!(!format!("{config:?}").contains("sesame"));
+    let text = "counters = { kind = \"redis\", url = \"redis://h\", timeout = \"1s\", on_failure = \"closed\" }";
+    let Counters::Redis { timeout, on_failure, .. } = read(text).counters else { panic!("{text}") };
+    assert_eq!((timeout, on_failure), (std::time::Duration::from_secs(1), OnOutage::Closed));
 }
 
 #[test]

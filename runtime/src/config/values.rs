@@ -5,6 +5,7 @@ mod address;
 mod ends;
 mod origin;
 mod patterns;
+mod redis;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,6 +16,7 @@ pub use address::{Authority, Bind, NameServer, Network, PlainHost, Scheme, Servi
 pub use ends::{HostName, HostPattern, Sni, Source};
 pub use origin::Origin;
 pub use patterns::{HeaderCriterion, HeaderValues, PathPattern, PathRegex};
+pub use redis::RedisUrl;
 
 use super::checked::HashOn;
 
