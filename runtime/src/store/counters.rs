@@ -3,109 +3,83 @@
 //! (`counters/cell.rs`).
 
 mod cell;
+mod limit;
 pub mod memory;
+pub mod redis;
 
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+pub use self::limit::{Algorithm, Limit, LimitError, Limits};
+pub use self::redis::Outage;
+
 use self::cell::Cell;
-use super::microseconds;
+use self::limit::Rule;
+use self::memory::Memory;
+use self::redis::Redis;
+use super::{Space, Timestamp};
+use crate::config::checked;
+use crate::config::checked::OnOutage;
 use crate::limits;
 
-/// So many hits per window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    /// Hits that may pass per window; with 0, none ever does.
-    pub max: u64,
-    /// From [`limits::COUNTER_WINDOW_MIN`] to [`limits::COUNTER_WINDOW_MAX`], counted in whole microseconds.
-    pub window: Duration,
-    /// What the window is.
-    pub algorithm: Algorithm,
+/// The counters of this gateway, where `[counters]` says. They outlive generations.
+pub struct Counters {
+    memory: Memory,
+    redis: Option<(Redis, OnOutage)>,
 }
 
-/// How hits are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// Windows follow one another, the first one began with 1970 (Kong's rate-limiting). Up to twice the maximum may
-    /// pass within one window's time, around the turn of a window.
-    FixedWindow,
-    /// The hits of the current fixed window, and of the one before it the share that a window that ends now would
-    /// still cover, as if they had come evenly (Kong's rate-limiting-advanced: `sliding`).
-    SlidingWindow,
-    /// A bucket of `max` hits that drains evenly, all of it in one window; a hit passes if there is room. This is GCRA
-    /// as the continuous-state leaky bucket that ITU-T I.371 gives for it, with a burst of `max`.
-    Gcra,
-}
-
-/// The limits of a hit: 1 to [`limits::COUNTER_LIMITS`], each in bounds, no two of the same window and algorithm.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits(SmallVec<[Rule; limits::COUNTER_LIMITS]>);
-
-/// A limit in bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rule {
-    max: u64,
-    /// In microseconds.
-    window: u64,
-    algorithm: Algorithm,
-}
-
-/// Why limits cannot be counted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LimitError {
-    /// Nothing to count by.
-    #[error("a hit needs a limit")]
-    None,
-    /// More than [`limits::COUNTER_LIMITS`].
-    #[error("a hit has up to {most} limits, not {0}", most = limits::COUNTER_LIMITS)]
-    TooMany(usize),
-    /// Above [`limits::COUNTER_MAX`].
-    #[error("a limit is at most {most}, not {0}", most = limits::COUNTER_MAX)]
-    Max(u64),
-    /// Out of bounds.
-    #[error(
-        "a window is from {shortest:?} to {days} days, not {0:?}",
-        shortest = limits::COUNTER_WINDOW_MIN,
-        days = limits::COUNTER_WINDOW_MAX.as_secs() / 86_400
-    )]
-    Window(Duration),
-    /// They would count the same hits twice.
-    #[error("there are two limits of the window {0:?} and the same algorithm")]
-    Twice(Duration),
-}
-
-impl Limits {
-    /// Check `listed`.
+impl Counters {
+    /// Nothing counted yet, for this many workers. Redis is connected to by each worker's first hit.
     ///
     /// # Errors
-    /// The first thing that is wrong.
-    pub fn new(listed: &[Limit]) -> Result<Self, LimitError> {
-        if listed.is_empty() {
-            return Err(LimitError::None);
-        }
-        if listed.len() > limits::COUNTER_LIMITS {
-            return Err(LimitError::TooMany(listed.len()));
-        }
-        let mut rules: SmallVec<[Rule; limits::COUNTER_LIMITS]> = SmallVec::new();
-        for &Limit { max, window, algorithm } in listed {
-            if max > limits::COUNTER_MAX {
-                return Err(LimitError::Max(max));
+    /// The connection cannot be set up at all, as TLS without any authority to trust.
+    pub fn new(settings: &checked::Counters, workers: usize) -> Result<Self, Outage> {
+        let redis = match settings {
+            checked::Counters::Memory => None,
+            checked::Counters::Redis { url, timeout, on_failure } => {
+                Some((Redis::new(url, *timeout, workers)?, *on_failure))
             }
-            if !(limits::COUNTER_WINDOW_MIN..=limits::COUNTER_WINDOW_MAX).contains(&window) {
-                return Err(LimitError::Window(window));
-            }
-            let rule = Rule { max, window: microseconds(window), algorithm };
-            if rules.iter().any(|other| other.window == rule.window && other.algorithm == algorithm) {
-                return Err(LimitError::Twice(window));
-            }
-            rules.push(rule);
-        }
-        Ok(Self(rules))
+        };
+        Ok(Self { memory: Memory::default(), redis })
     }
 
-    fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.0.iter()
+    /// The counters in memory, if those decide: without waiting for anything. `None` if Redis does.
+    pub fn local(&self) -> Option<&Memory> {
+        self.redis.is_none().then_some(&self.memory)
+    }
+
+    /// Count a hit of `cost` on `key` in all of `limits`, or, if one of them refuses, in none, at the time of whoever
+    /// keeps the counters. With a cost of 0, only look. It takes as long as `counters.timeout` at most. Each worker has
+    /// a connection of its own, which belongs to the runtime of that worker's first hit.
+    ///
+    /// Dropping the future leaves open whether the hit is counted.
+    ///
+    /// # Errors
+    /// The key is too long, or Redis is not to be had and `counters.on_failure` is "closed".
+    pub async fn hit(
+        &self,
+        worker: usize,
+        space: Space,
+        key: &str,
+        cost: u64,
+        limits: &Limits,
+    ) -> Result<Decision, HitError> {
+        let here = || self.memory.hit(space, key, cost, limits, Timestamp::now());
+        let Some((redis, on_failure)) = &self.redis else { return here() };
+        match redis.hit(worker, space, key, cost, limits, None).await {
+            Err(HitError::Unavailable(outage)) => match on_failure {
+                OnOutage::Local => here(),
+                OnOutage::Open => Ok(Decision::unheard(limits)),
+                OnOutage::Closed => Err(HitError::Unavailable(outage)),
+            },
+            decided => decided,
+        }
+    }
+
+    /// Free what has expired in memory; see [`Memory::sweep`].
+    pub fn sweep(&self) {
+        self.memory.sweep(Timestamp::now());
     }
 }
 
@@ -137,6 +111,9 @@ pub enum HitError {
     /// The key is longer than [`limits::COUNTER_KEY_BYTES`].
     #[error("a counter's key has up to {most} bytes, not {0}", most = limits::COUNTER_KEY_BYTES)]
     KeyTooLong(usize),
+    /// Redis has not decided.
+    #[error("counters are not to be had: {0}")]
+    Unavailable(Outage),
 }
 
 /// Whether a hit of `cost` may pass where `cells` are what has been counted so far; rolled to `now`.
@@ -153,13 +130,17 @@ impl Decision {
         let retry_after = if allowed { None } else { waits().try_fold(0, |longest, wait| Some(wait?.max(longest))) };
         Self { allowed, standings, retry_after: retry_after.map(Duration::from_micros) }
     }
+
+    /// Allowed without anybody having counted.
+    fn unheard(limits: &Limits) -> Self {
+        let full = |rule: &Rule| Standing { remaining: rule.max, reset: Duration::ZERO };
+        Self { allowed: true, standings: limits.rules().map(full).collect(), retry_after: None }
+    }
 }
 
 fn check_key(key: &str) -> Result<(), HitError> {
     if key.len() > limits::COUNTER_KEY_BYTES { Err(HitError::KeyTooLong(key.len())) } else { Ok(()) }
 }
 
-#[cfg(test)]
-mod tests;
 #[cfg(test)]
 mod vectors;

@@ -1,7 +1,7 @@
 //! Other people's programs that the tests and the measurements run, such as nginx.
 //!
 //! In: the programs that a command needs. Out: all of them are there; those that were
-//! missing come from Debian's packages, and nginx is then no service of the machine.
+//! missing come from Debian's packages, and no server among them is then a service of the machine.
 
 use std::{
     collections::BTreeSet,
@@ -45,6 +45,7 @@ pub(crate) fn require(needed: &[Program]) -> Result<()> {
 pub(crate) enum Program {
     Nginx,
     Curl,
+    Redis,
     /// The load of the measurements.
     Wrk,
     /// Starts a program on one core.
@@ -65,6 +66,7 @@ impl Program {
         match self {
             Self::Nginx => "nginx",
             Self::Curl => "curl",
+            Self::Redis => "redis-server",
             Self::Wrk => "wrk",
             Self::Taskset => "taskset",
             Self::Setpriv => "setpriv",
@@ -75,8 +77,18 @@ impl Program {
         match self {
             Self::Nginx => "nginx-light",
             Self::Curl => "curl",
+            Self::Redis => "redis-server",
             Self::Wrk => "wrk",
             Self::Taskset | Self::Setpriv => "util-linux",
+        }
+    }
+
+    /// What Debian starts when it is installed.
+    fn service(self) -> Option<&'static str> {
+        match self {
+            Self::Nginx => Some("nginx"),
+            Self::Redis => Some("redis-server"),
+            Self::Curl | Self::Wrk | Self::Taskset | Self::Setpriv => None,
         }
     }
 }
@@ -108,16 +120,15 @@ fn list(programs: &[Program]) -> String {
 fn install(needed: &[Program], absent: &[Program]) -> Result<()> {
     ensure!(Path::new("/usr/bin/apt-get").exists(), "this machine has no apt-get");
     ensure!(rustix::process::geteuid().is_root(), "only root may install packages");
-    let _policy = if absent.contains(&Program::Nginx) { Some(NoService::new()?) } else { None };
+    let servers: Vec<Program> = absent.iter().copied().filter(|program| program.service().is_some()).collect();
+    let _policy = if servers.is_empty() { None } else { Some(NoService::new()?) };
     // A source that cannot be reached may not be the one that is needed.
     let updated = apt::output(apt_get().args(["-o", "APT::Update::Error-Mode=any", "update"]));
     let installed = apt::output(apt_get().args(["install", "--no-install-recommends"]).args(packages(absent)));
     if let Err(error) = installed {
         return Err(updated.err().unwrap_or(error));
     }
-    if absent.contains(&Program::Nginx) {
-        stay_off_after_boot();
-    }
+    stay_off_after_boot(&servers);
     let absent = missing(needed);
     ensure!(absent.is_empty(), "apt-get said it was done, but {} is not there", list(&absent));
     Ok(())
@@ -135,7 +146,7 @@ fn apt_get() -> Command {
     command
 }
 
-/// Debian starts nginx when it is installed, on port 80. What asks for that, with any
+/// Debian starts a server when it is installed, nginx on port 80. What asks for that, with any
 /// service manager, looks at `policy-rc.d` first; ours says no, and is gone on drop.
 struct NoService {
     /// `None` if the machine has a policy of its own, which is left alone.
@@ -168,26 +179,28 @@ impl Drop for NoService {
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const POLICY_MARK: &str = "Tidegate's `cargo xtask`";
 
-/// Forbids nginx alone, and only as long as this process is there.
+/// Forbids nginx and Redis alone, and only as long as this process is there.
 fn policy() -> String {
     let id = std::process::id();
     format!(
         "#!/bin/sh\n\
-         # {POLICY_MARK} installs nginx as a program, not as a service. Without process {id} this does nothing.\n\
-         case \"$*\" in *nginx*) [ -d /proc/{id} ] && exit 101 ;; esac\n\
+         # {POLICY_MARK} installs servers as programs, not as services. Without process {id} this does nothing.\n\
+         case \"$*\" in *nginx* | *redis*) [ -d /proc/{id} ] && exit 101 ;; esac\n\
          exit 0\n"
     )
 }
 
 /// The package also has systemd start nginx at the next boot.
-fn stay_off_after_boot() {
-    if !Path::new("/run/systemd/system").exists() {
+fn stay_off_after_boot(servers: &[Program]) {
+    if servers.is_empty() || !Path::new("/run/systemd/system").exists() {
         return;
     }
-    let mut command = Command::new("systemctl");
-    command.args(["disable", "--quiet", "nginx.service"]).stdin(Stdio::null());
-    if let Err(error) = apt::output(&mut command) {
-        println!("nginx will be started at the next boot, unless you run `systemctl disable nginx` ({error:#})");
+    for service in servers.iter().filter_map(|server| server.service()) {
+        let mut command = Command::new("systemctl");
+        command.args(["disable", "--quiet", &format!("{service}.service")]).stdin(Stdio::null());
+        if let Err(error) = apt::output(&mut command) {
+            println!("{service} will be started at the next boot, unless you disable its service ({error:#})");
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use super::{Algorithm, Rule, Standing};
+use super::limit::Rule;
+use super::{Algorithm, Standing};
 
 /// What one limit has counted of one key; all zeros: nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::SmallVec;
 
 use super::cell::Cell;
-use super::{Algorithm, Decision, HitError, Limits, Rule, check_key, passes};
+use super::limit::Rule;
+use super::{Algorithm, Decision, HitError, Limits, check_key, passes};
 use crate::limits;
 use crate::store::shards::{Id, Shard, Shards, lock};
 use crate::store::{Space, Timestamp};

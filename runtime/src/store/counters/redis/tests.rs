@@ -1,0 +1,250 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use self::server::Server;
+use super::super::memory::Memory;
+use super::super::vectors::{self, limit};
+use super::*;
+use crate::config::checked::{self, OnOutage};
+use crate::store::counters::Counters;
+
+mod server;
+
+const SECOND: u64 = 1_000_000;
+const SPACE: Space = Space(1);
+/// Far above what a busy machine needs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn hourly(max: u64) -> Limits {
+    Limits::new(&[limit(max, 3_600 * SECOND, Algorithm::FixedWindow)]).unwrap()
+}
+
+fn redis(server: &Server) -> Redis {
+    Redis::new(&server.url("", 0), PATIENCE, 1).unwrap()
+}
+
+fn counters(server: &Server, timeout: Duration, on_failure: OnOutage) -> Counters {
+    let settings = checked::Counters::Redis { url: server.url("", 0), timeout, on_failure };
+    Counters::new(&settings, 1).unwrap()
+}
+
+/// Until `what` says something.
+async fn until<T>(mut what: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(said) = what().await {
+            return said;
+        }
+        assert!(Instant::now() < deadline, "waited for too long");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn every_sequence_comes_to_what_it_should() {
+    let server = Server::start(&[]);
+    let (redis, mut look) = (redis(&server), server.look());
+    for sequence in vectors::sequences() {
+        let limits = Limits::new(&sequence.limits).unwrap();
+        for step in &sequence.steps {
+            let decision = redis.hit(0, SPACE, sequence.name, step.cost, &limits, Some(step.time())).await.unwrap();
+            step.check(sequence.name, &decision);
+            // The server's own clock has nothing to say here.
+            let key = format!("tidegate:counters:0000000000000001:{}", sequence.name);
+            ::redis::cmd("PERSIST").arg(key).exec(&mut look).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn redis_decides_as_memory_does() {
+    let server = Server::start(&[]);
+    let (redis, memory) = (redis(&server), Memory::default());
+    for (number, (limits, hits)) in vectors::random(300).enumerate() {
+        let key = number.to_string();
+        for (now, cost) in hits {
+            let there = redis.hit(0, SPACE, &key, cost, &limits, Some(now)).await.unwrap();
+            let here = memory.hit(SPACE, &key, cost, &limits, now).unwrap();
+            assert_eq!(there, here, "{number}: {limits:?} {now:?} {cost}");
+        }
+    }
+}
+
+#[test]
+fn gateways_together_pass_exactly_the_limit() {
+    let server = Server::start(&[]);
+    let limits = [Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::Gcra].map(|algorithm| {
+        // Long enough that nothing drains meanwhile.
+        Limits::new(&[limit(1_000, 400 * 86_400 * SECOND, algorithm), limit(2_000, 86_400 * SECOND, algorithm)])
+            .unwrap()
+    });
+    let gateway = |redis: Redis| {
+        let mut passed = [0; 3];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for _ in 0..40 {
+                for (limits, passed) in limits.iter().zip(&mut passed) {
+                    let key = format!("{limits:?}");
+                    let hits = (0..50).map(|_| redis.hit(0, SPACE, &key, 1, limits, None));
+                    let decisions = futures_util::future::join_all(hits).await;
+                    *passed += decisions.into_iter().filter(|decision| decision.as_ref().unwrap().allowed).count();
+                }
+            }
+        });
+        passed
+    };
+    let passed: Vec<[usize; 3]> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(|| gateway(redis(&server)))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let sums: Vec<usize> = (0..3).map(|algorithm| passed[0][algorithm] + passed[1][algorithm]).collect();
+    assert_eq!(sums, [1_000; 3], "{passed:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_has_forgotten_the_script_is_told_it_again() {
+    let server = Server::start(&[]);
+    let (redis, limits) = (redis(&server), hourly(10));
+    for remaining in [9, 8, 7] {
+        let decision = redis.hit(0, SPACE, "k", 1, &limits, None).await.unwrap();
+        assert_eq!(decision.standings[0].remaining, remaining);
+        ::redis::cmd("SCRIPT").arg("FLUSH").exec(&mut server.look()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_key_vanishes_by_itself_and_looks_leave_none() {
+    let server = Server::start(&[]);
+    let redis = redis(&server);
+    let limits = Limits::new(&[
+        limit(1, SECOND, Algorithm::Gcra),
+        limit(1, 60 * SECOND, Algorithm::SlidingWindow),
+        limit(1, 90 * SECOND, Algorithm::FixedWindow),
+    ])
+    .unwrap();
+    redis.hit(0, SPACE, "looked at", 0, &limits, None).await.unwrap();
+    redis.hit(0, SPACE, "refused", 2, &limits, None).await.unwrap();
+    redis.hit(0, SPACE, "k", 1, &limits, None).await.unwrap();
+    let keys: Vec<String> = ::redis::cmd("KEYS").arg("*").query(&mut server.look()).unwrap();
+    assert_eq!(keys, ["tidegate:counters:0000000000000001:k"]);
+    let ttl: u64 = ::redis::cmd("PTTL").arg(&keys[0]).query(&mut server.look()).unwrap();
+    assert!(ttl > 0 && ttl <= 120_000, "{ttl}");
+    let brief = Limits::new(&[limit(1, 10_000, Algorithm::FixedWindow)]).unwrap();
+    redis.hit(0, SPACE, "k", 1, &brief, None).await.unwrap();
+    redis.hit(0, SPACE, "brief", 1, &brief, None).await.unwrap();
+    until(async || {
+        let left: Vec<String> = ::redis::cmd("KEYS").arg("*").query(&mut server.look()).unwrap();
+        (left == keys).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn counters_that_nobody_asks_for_any_more_do_not_pile_up() {
+    let server = Server::start(&[]);
+    let redis = redis(&server);
+    for window in 1..100 {
+        let limits = Limits::new(&[limit(10, window * SECOND, Algorithm::Gcra)]).unwrap();
+        redis.hit(0, SPACE, "k", 1, &limits, None).await.unwrap();
+    }
+    let count: usize =
+        ::redis::cmd("HLEN").arg("tidegate:counters:0000000000000001:k").query(&mut server.look()).unwrap();
+    assert!(count <= limits::COUNTER_CELLS + limits::COUNTER_LIMITS, "{count}");
+}
+
+#[tokio::test]
+async fn without_a_server_each_policy_decides_and_with_it_redis_does_again() {
+    for policy in [OnOutage::Local, OnOutage::Open, OnOutage::Closed] {
+        let mut server = Server::start(&[]);
+        let (counters, limits) = (counters(&server, PATIENCE, policy), hourly(2));
+        let hit = async || counters.hit(0, SPACE, "k", 1, &limits).await;
+        assert!(hit().await.unwrap().allowed);
+        server.kill();
+        // Long before the timeout: the connection is known to be lost.
+        let start = Instant::now();
+        let decisions = [hit().await, hit().await, hit().await];
+        assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
+        match policy {
+            OnOutage::Local => assert_eq!(decisions.map(|d| d.unwrap().allowed), [true, true, false]),
+            OnOutage::Open => assert_eq!(decisions.map(|d| d.unwrap().standings[0].remaining), [2; 3]),
+            OnOutage::Closed => {
+                assert!(decisions.iter().all(|d| matches!(d, Err(HitError::Unavailable(Outage::Unreachable(_))))));
+            }
+        }
+        server.restart();
+        // It has forgotten everything, so its first decision leaves one.
+        let redis = &counters.redis.as_ref().unwrap().0;
+        let decision = until(async || redis.hit(0, SPACE, "k", 1, &limits, None).await.ok()).await;
+        assert_eq!(decision.standings[0].remaining, 1, "{policy:?}");
+        assert_eq!(hit().await.unwrap().standings[0].remaining, 0, "{policy:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_costs_the_timeout_once() {
+    let server = Server::start(&[]);
+    let timeout = Duration::from_millis(300);
+    let (counters, limits) = (counters(&server, timeout, OnOutage::Closed), hourly(1_000_000));
+    let hit = async || counters.hit(0, SPACE, "k", 1, &limits).await;
+    until(async || hit().await.ok()).await;
+    server.pause();
+    let start = Instant::now();
+    assert_eq!(hit().await, Err(HitError::Unavailable(Outage::Timeout(timeout))));
+    assert!(start.elapsed() >= timeout);
+    for _ in 0..100 {
+        assert!(matches!(hit().await, Err(HitError::Unavailable(Outage::Unreachable(_)))));
+    }
+    assert!(start.elapsed() < 10 * timeout, "{:?}", start.elapsed());
+    server.resume();
+    until(async || hit().await.ok()).await;
+}
+
+#[tokio::test]
+async fn a_password_opens_the_door_and_is_never_shown() {
+    let server = Server::start(&["--requirepass", "sesame"]);
+    let limits = hourly(10);
+    let right = Redis::new(&server.url(":sesame@", 3), PATIENCE, 1).unwrap();
+    assert!(right.hit(0, SPACE, "k", 1, &limits, None).await.unwrap().allowed);
+    for credentials in [":barley@", ""] {
+        let wrong = Redis::new(&server.url(credentials, 0), PATIENCE, 1).unwrap();
+        let error = wrong.hit(0, SPACE, "k", 1, &limits, None).await.unwrap_err();
+        assert!(matches!(error, HitError::Unavailable(Outage::Unreachable(_))), "{error}");
+        assert!(!format!("{error} {error:?}").contains("barley"), "{error}");
+        assert_eq!(wrong.outages(), 1);
+    }
+}
+
+#[tokio::test]
+async fn tls_is_spoken_and_certificates_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    let options = ["--port", "0", "--tls-port", "PORT", "--tls-cert-file", cert, "--tls-key-file", key];
+    let server = Server::start(&[&options[..], &["--tls-auth-clients", "no"]].concat());
+    let redis = Redis::new(&server.tls_url(), PATIENCE, 1).unwrap();
+    let error = redis.hit(0, SPACE, "k", 1, &hourly(1), None).await.unwrap_err().to_string();
+    assert!(error.contains("certificate"), "{error}");
+}
+
+#[tokio::test]
+async fn whatever_else_has_the_key_is_not_taken_for_counters() {
+    let server = Server::start(&[]);
+    let redis = redis(&server);
+    ::redis::cmd("SET").arg("tidegate:counters:0000000000000001:k").arg("x").exec(&mut server.look()).unwrap();
+    let error = redis.hit(0, SPACE, "k", 1, &hourly(1), None).await.unwrap_err();
+    assert!(matches!(&error, HitError::Unavailable(Outage::Refused(_))), "{error}");
+    assert!(redis.hit(0, SPACE, "other", 1, &hourly(1), None).await.is_ok(), "the connection is as good as before");
+}
+
+#[test]
+fn hits_can_be_awaited_by_plugins() {
+    fn is_send<T: Send>(_: &T) {}
+    let counters = Counters::new(&checked::Counters::Memory, 1).unwrap();
+    let limits = hourly(1);
+    is_send(&counters.hit(0, SPACE, "k", 1, &limits));
+    assert!(counters.local().is_some());
+}
