@@ -388,3 +388,12 @@ pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const REDIS_RETRY_FIRST: Duration = Duration::from_millis(100);
 /// up to this.
 pub const REDIS_RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Longest key of a value that plugins keep, in bytes.
+pub const KV_KEY_BYTES: usize = 1 << 10;
+/// Longest such value, in bytes: a token, a set of keys, some answer of another service.
+pub const KV_VALUE_BYTES: usize = 64 << 10;
+/// What an entry takes besides its value, in bytes.
+pub const KV_ENTRY_BYTES: usize = 160;
+/// All entries together, in bytes; the least recently used of a few makes room.
+pub const KV_BYTES: usize = 64 << 20;

@@ -37,15 +37,28 @@ impl<V> Shards<V> {
 
     /// The shard that has this id, for as long as the guard lives.
     pub(super) fn lock(&self, id: Id) -> MutexGuard<'_, Shard<V>> {
-        // The map inside is indexed by the low half, so the shard is chosen by the high one.
-        let shard = usize::try_from(id.0 >> 96).unwrap_or_default() % limits::STORE_SHARDS;
-        lock(self.shards.get(shard).unwrap_or(&self.last))
+        lock(self.shards.get(place(id)).unwrap_or(&self.last))
+    }
+
+    /// All shards but the one that has this id, from a random one on.
+    pub(super) fn others(&self, id: Id) -> impl Iterator<Item = &Mutex<Shard<V>>> {
+        let first = fastrand::usize(1..limits::STORE_SHARDS);
+        let places = (0..limits::STORE_SHARDS - 1).map(move |step| (first + step) % (limits::STORE_SHARDS - 1));
+        places.map(move |step| {
+            let other = (place(id) + 1 + step) % limits::STORE_SHARDS;
+            self.shards.get(other).unwrap_or(&self.last)
+        })
     }
 
     /// All shards, one after the other.
     pub(super) fn each(&self) -> impl Iterator<Item = &Mutex<Shard<V>>> {
         self.shards.iter().chain([&self.last])
     }
+}
+
+/// Which shard has this id. Inside, it is found by the low half, so the shard is chosen by the high one.
+fn place(id: Id) -> usize {
+    usize::try_from(id.0 >> 96).unwrap_or_default() % limits::STORE_SHARDS
 }
 
 /// The lock, whoever panicked with it: every change of a shard is complete in itself.
@@ -87,6 +100,10 @@ impl<V> Shard<V> {
         }
     }
 
+    pub(super) fn remove(&mut self, id: Id) -> Option<V> {
+        self.entries.swap_remove(&id)
+    }
+
     /// Take out those that are `over` among the next `count` entries; `freed` gets them.
     pub(super) fn free(&mut self, count: usize, over: impl Fn(&V) -> bool, mut freed: impl FnMut(V)) {
         for _ in 0..count.min(self.entries.len()) {
@@ -110,10 +127,13 @@ impl<V> Shard<V> {
         self.cursor = 0;
     }
 
-    /// Take out the one that ranks lowest among some that are drawn at random.
-    pub(super) fn evict<R: Ord>(&mut self, rank: impl Fn(&V) -> R) -> Option<V> {
+    /// Take out the one that ranks lowest among some that are drawn at random; never `spared`.
+    pub(super) fn evict<R: Ord>(&mut self, spared: Option<Id>, rank: impl Fn(&V) -> R) -> Option<V> {
         let count = self.entries.len();
-        let ranked = |index| self.entries.get_index(index).map(|(_, value)| (rank(value), index));
+        let ranked = |index| match self.entries.get_index(index) {
+            Some((id, value)) if Some(*id) != spared => Some((rank(value), index)),
+            _ => None,
+        };
         let drawn = (0..limits::STORE_EVICTION_SAMPLES.min(count)).map(|_| fastrand::usize(..count));
         let (_, index) = drawn.filter_map(ranked).min()?;
         self.entries.swap_remove_index(index).map(|(_, value)| value)
@@ -185,11 +205,22 @@ mod tests {
         for number in 0..1000 {
             shard.insert(shards.id(Space(0), &number.to_string().into_bytes()), number);
         }
-        let evicted: Vec<u32> = (0..100).filter_map(|_| shard.evict(|number| *number)).collect();
+        let evicted: Vec<u32> = (0..100).filter_map(|_| shard.evict(None, |number| *number)).collect();
         let mean = evicted.iter().sum::<u32>() / 100;
         assert!(mean < 250, "the lowest of eight random ones among a thousand is about 111, this was {mean}");
-        while shard.evict(|number| *number).is_some() {}
+        while shard.evict(None, |number| *number).is_some() {}
         assert_eq!(shard.len(), 0);
+    }
+
+    #[test]
+    fn the_other_shards_are_all_but_one_and_each_once() {
+        let shards: Shards<()> = Shards::new();
+        let id = shards.id(Space(0), b"k");
+        let _own = shards.lock(id);
+        let others: Vec<_> = shards.others(id).map(std::ptr::from_ref).collect();
+        assert!(shards.others(id).all(|shard| shard.try_lock().is_ok()));
+        let distinct: std::collections::HashSet<_> = others.iter().collect();
+        assert_eq!((others.len(), distinct.len()), (limits::STORE_SHARDS - 1, limits::STORE_SHARDS - 1));
     }
 
     #[test]

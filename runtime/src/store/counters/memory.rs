@@ -72,7 +72,7 @@ impl Memory {
 
     fn add(&self, shard: &mut Shard<Key>, id: Id, key: Key, now: u64) {
         shard.free(limits::STORE_FREED_PER_INSERT, |key| key.expiry <= now, drop);
-        if shard.len() >= ROOM && shard.evict(|key| key.expiry).is_some_and(|evicted| evicted.expiry > now) {
+        if shard.len() >= ROOM && shard.evict(None, |key| key.expiry).is_some_and(|evicted| evicted.expiry > now) {
             self.evicted.fetch_add(1, Ordering::Relaxed);
         }
         shard.insert(id, key);
