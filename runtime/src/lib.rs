@@ -25,6 +25,7 @@
 pub mod admin;
 pub mod balance;
 pub mod config;
+pub mod crypto;
 pub mod dns;
 pub mod error;
 mod file_limit;

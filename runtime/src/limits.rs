@@ -397,3 +397,28 @@ pub const KV_VALUE_BYTES: usize = 64 << 10;
 pub const KV_ENTRY_BYTES: usize = 160;
 /// All entries together, in bytes; the least recently used of a few makes room.
 pub const KV_BYTES: usize = 64 << 20;
+
+/// Largest text of a key or certificate that plugins hand over, in bytes; RSA of 8192 bits takes some 6 KiB.
+pub const KEY_BYTES: usize = 64 << 10;
+/// Shortest and longest RSA modulus, in bits. Shorter ones can be factored; longer ones take milliseconds to verify.
+pub const RSA_BITS_MIN: u32 = 2_048;
+/// See [`RSA_BITS_MIN`].
+pub const RSA_BITS_MAX: u32 = 8_192;
+/// Longest password, in bytes; bcrypt hears the first 72 only.
+pub const PASSWORD_BYTES: usize = 4 << 10;
+/// Longest hash of a password as text, in bytes: twice what the longest salt and output below make.
+pub const PASSWORD_HASH_BYTES: usize = 512;
+/// Memory that verifying one password may take, in KiB (RFC 9106, second recommended option: 64 MiB).
+pub const ARGON2_MEMORY_KIB: u32 = 64 << 10;
+/// Memory times passes, in KiB: half a second of one core or so, however it is divided.
+pub const ARGON2_WORK_KIB: u64 = 512 << 10;
+/// Lanes; they are filled one after the other here.
+pub const ARGON2_LANES: u32 = 16;
+/// Longest salt and output of Argon2, in bytes.
+pub const ARGON2_FIELD_BYTES: usize = 64;
+/// Largest cost of bcrypt, of which each step doubles the time: a second of one core or so.
+pub const BCRYPT_COST: u32 = 14;
+/// Threads that verify passwords, if there are as many cores: each may take [`ARGON2_MEMORY_KIB`].
+pub const PASSWORD_THREADS: usize = 4;
+/// Passwords that wait for one of those threads; who comes on top is told that it is busy.
+pub const PASSWORDS_WAITING: usize = 64;
