@@ -375,8 +375,8 @@ pub const COUNTER_WINDOW_MAX: Duration = Duration::from_secs(400 * 24 * 60 * 60)
 pub const COUNTER_TIME_MAX: u64 = 1 << 52;
 /// Longest key of a counter, in bytes; plugins hash what may be longer.
 pub const COUNTER_KEY_BYTES: usize = 1 << 10;
-/// Keys with counters in memory. One takes some 200 bytes with up to two limits, so all of them about 200 MB, however
-/// long the keys are.
+/// Keys with counters in memory. One takes some 180 bytes with up to two limits, and 50 more for each further one, so all
+/// of them 200 to 400 MB, however long the keys are.
 pub const COUNTER_KEYS: usize = 1 << 20;
 /// The longest that a hit waits for Redis, unless gateway.toml says otherwise.
 pub const COUNTERS_TIMEOUT: Duration = Duration::from_millis(100);
@@ -388,6 +388,8 @@ pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const REDIS_RETRY_FIRST: Duration = Duration::from_millis(100);
 /// up to this.
 pub const REDIS_RETRY_MAX: Duration = Duration::from_secs(5);
+/// How often the log hears at most that Redis answers but does not count.
+pub const REDIS_COMPLAINTS: Duration = Duration::from_secs(10);
 
 /// Longest key of a value that plugins keep, in bytes.
 pub const KV_KEY_BYTES: usize = 1 << 10;

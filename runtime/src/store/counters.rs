@@ -7,6 +7,7 @@ mod limit;
 pub mod memory;
 pub mod redis;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -16,7 +17,7 @@ pub use self::redis::Outage;
 
 use self::cell::Cell;
 use self::limit::Rule;
-use self::memory::Memory;
+use self::memory::{Memory, Usage};
 use self::redis::Redis;
 use super::{Space, Timestamp};
 use crate::config::checked;
@@ -27,6 +28,8 @@ use crate::limits;
 pub struct Counters {
     memory: Memory,
     redis: Option<(Redis, OnOutage)>,
+    /// Evictions that the log knows of.
+    told: AtomicU64,
 }
 
 impl Counters {
@@ -41,7 +44,7 @@ impl Counters {
                 Some((Redis::new(url, *timeout, workers)?, *on_failure))
             }
         };
-        Ok(Self { memory: Memory::default(), redis })
+        Ok(Self { memory: Memory::default(), redis, told: AtomicU64::new(0) })
     }
 
     /// The counters in memory, if those decide: without waiting for anything. `None` if Redis does.
@@ -77,9 +80,24 @@ impl Counters {
         }
     }
 
-    /// Free what has expired in memory; see [`Memory::sweep`].
+    /// Free what has expired in memory, as [`Memory::sweep`] does, and let the log know if there was too little room.
     pub fn sweep(&self) {
         self.memory.sweep(Timestamp::now());
+        let Usage { keys, evicted } = self.usage();
+        let new = evicted.saturating_sub(self.told.swap(evicted, Ordering::Relaxed));
+        if new > 0 {
+            tracing::warn!(evicted = new, keys, "counters: all room is taken, so some clients' counts began anew");
+        }
+    }
+
+    /// What is counted in memory.
+    pub fn usage(&self) -> Usage {
+        self.memory.usage()
+    }
+
+    /// Hits that Redis should have decided and has not.
+    pub fn outages(&self) -> u64 {
+        self.redis.as_ref().map_or(0, |(redis, _)| redis.outages())
     }
 }
 

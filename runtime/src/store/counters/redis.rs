@@ -17,7 +17,7 @@ use super::cell::Cell;
 use super::{Algorithm, Decision, HitError, Limits, check_key};
 use crate::config::values::RedisUrl;
 use crate::limits;
-use crate::store::{Space, Timestamp};
+use crate::store::{Space, Timestamp, microseconds};
 
 /// The whole of a hit, as Redis runs it.
 const SCRIPT: &str = include_str!("redis/hit.lua");
@@ -29,6 +29,8 @@ pub struct Redis {
     /// By which Redis knows the script.
     script: String,
     outages: AtomicU64,
+    /// When the log last heard what Redis says instead of counting, in microseconds since 1970.
+    complained: AtomicU64,
 }
 
 /// Why Redis has not decided.
@@ -57,7 +59,7 @@ impl Redis {
     pub fn new(url: &RedisUrl, timeout: Duration, workers: usize) -> Result<Self, Outage> {
         let client = Client::open(url.connection().clone()).map_err(|error| Outage::Settings(told(&error)))?;
         let links = (0..workers.max(1)).map(|_| Link::new(client.clone())).collect();
-        Ok(Self { links, timeout, script: sha1(SCRIPT), outages: AtomicU64::new(0) })
+        Ok(Self { links, timeout, script: sha1(SCRIPT), outages: AtomicU64::new(0), complained: AtomicU64::new(0) })
     }
 
     /// As [`super::Counters::hit`], at the server's time if `now` is `None`.
@@ -80,6 +82,9 @@ impl Redis {
             read(&reply, cost, limits).ok_or_else(refused)
         });
         decision.map_err(|outage| {
+            if let Outage::Refused(reason) = &outage {
+                self.complain(reason);
+            }
             self.outages.fetch_add(1, Ordering::Relaxed);
             HitError::Unavailable(outage)
         })
@@ -88,6 +93,15 @@ impl Redis {
     /// Hits that Redis has not decided.
     pub fn outages(&self) -> u64 {
         self.outages.load(Ordering::Relaxed)
+    }
+
+    /// Of a lost connection, its link tells. This happens with a good one, and with every hit perhaps.
+    fn complain(&self, reason: &str) {
+        let (now, last) = (Timestamp::now().microseconds(), self.complained.load(Ordering::Relaxed));
+        let due = now.abs_diff(last) >= microseconds(limits::REDIS_COMPLAINTS);
+        if due && self.complained.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            tracing::warn!(reason, "counters: Redis answers, but does not count");
+        }
     }
 
     async fn ask(&self, worker: usize, arguments: &[Vec<u8>]) -> Result<Vec<u64>, Outage> {
