@@ -12,12 +12,11 @@ use crate::limits;
 use crate::store::shards::{Id, Shard, Shards, lock};
 use crate::store::{Space, Timestamp};
 
-/// Keys in one part.
-const ROOM: usize = limits::COUNTER_KEYS / limits::STORE_SHARDS;
-
 /// All counters of this process.
 pub struct Memory {
     keys: Shards<Key>,
+    /// Keys in one part, at most.
+    room: usize,
     evicted: AtomicU64,
 }
 
@@ -32,11 +31,15 @@ pub struct Usage {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { keys: Shards::new(), evicted: AtomicU64::new(0) }
+        Self::with_room(limits::COUNTER_KEYS)
     }
 }
 
 impl Memory {
+    fn with_room(keys: usize) -> Self {
+        Self { keys: Shards::new(), room: keys / limits::STORE_SHARDS, evicted: AtomicU64::new(0) }
+    }
+
     /// Count a hit of `cost` on `key` in all of `limits`, or, if one of them refuses, in none. With a cost of 0, only
     /// look.
     ///
@@ -72,7 +75,7 @@ impl Memory {
 
     fn add(&self, shard: &mut Shard<Key>, id: Id, key: Key, now: u64) {
         shard.free(limits::STORE_FREED_PER_INSERT, |key| key.expiry <= now, drop);
-        if shard.len() >= ROOM && shard.evict(None, |key| key.expiry).is_some_and(|evicted| evicted.expiry > now) {
+        if shard.len() >= self.room && shard.evict(None, |key| key.expiry).is_some_and(|evicted| evicted.expiry > now) {
             self.evicted.fetch_add(1, Ordering::Relaxed);
         }
         shard.insert(id, key);

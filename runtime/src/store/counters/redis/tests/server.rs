@@ -32,8 +32,8 @@ impl Server {
         format!("redis://{credentials}127.0.0.1:{}/{database}", self.port).parse().unwrap()
     }
 
-    pub(super) fn tls_url(&self) -> RedisUrl {
-        format!("rediss://127.0.0.1:{}", self.port).parse().unwrap()
+    pub(super) fn tls_url(&self) -> String {
+        format!("rediss://127.0.0.1:{}", self.port)
     }
 
     /// A connection that blocks, for looking into the server.
