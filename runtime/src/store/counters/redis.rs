@@ -78,7 +78,7 @@ impl Redis {
         check_key(key)?;
         let reply = self.ask(worker, &call(space, key, cost, limits, now)).await;
         let decision = reply.and_then(|reply| {
-            let refused = || Outage::Refused(format!("{} numbers for {} limits", reply.len(), limits.rules().count()));
+            let refused = || Outage::Refused("the script's answer is none".to_owned());
             read(&reply, cost, limits).ok_or_else(refused)
         });
         decision.map_err(|outage| {
@@ -167,9 +167,13 @@ fn call(space: Space, key: &str, cost: u64, limits: &Limits, now: Option<Timesta
     arguments
 }
 
-/// What the script's answer means; `None` if it is none.
+/// What the script's answer means; `None` if it is none. It never says a number that a double does not hold, and those
+/// that it does say cannot overflow.
 fn read(reply: &[u64], cost: u64, limits: &Limits) -> Option<Decision> {
     let (&[allowed, now], cells) = reply.split_first_chunk()?;
+    if reply.iter().any(|number| *number > 2 * limits::COUNTER_MAX) {
+        return None;
+    }
     let cell = |numbers: &[u64]| match *numbers {
         [at, count, rest] => Some(Cell { at, count, rest }),
         _ => None,

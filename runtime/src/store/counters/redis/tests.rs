@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
 use tokio::time::Instant;
 
 use self::server::Server;
@@ -256,6 +257,21 @@ async fn whatever_else_has_the_key_is_not_taken_for_counters() {
     let error = redis.hit(0, SPACE, "k", 1, &hourly(1), None).await.unwrap_err();
     assert!(matches!(&error, HitError::Unavailable(Outage::Refused(_))), "{error}");
     assert!(redis.hit(0, SPACE, "other", 1, &hourly(1), None).await.is_ok(), "the connection is as good as before");
+}
+
+proptest! {
+    #[test]
+    fn no_answer_can_panic(
+        reply in prop::collection::vec(prop_oneof![0..3_u64, 0..=2 * limits::COUNTER_MAX, any::<u64>()], 0..9),
+        cost in any::<u64>(),
+    ) {
+        let both = [limit(5, 1_000, Algorithm::SlidingWindow), limit(1 << 52, 400 * 86_400 * SECOND, Algorithm::Gcra)];
+        for listed in [&both[..], &both[..1], &[limit(0, 7_777_777, Algorithm::FixedWindow)]] {
+            let limits = Limits::new(listed).unwrap();
+            let decision = read(&reply, cost, &limits);
+            prop_assert!(decision.is_none() || reply.len() == 2 + 3 * listed.len());
+        }
+    }
 }
 
 #[test]
