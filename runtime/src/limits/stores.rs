@@ -43,6 +43,8 @@ pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const REDIS_RETRY_FIRST: Duration = Duration::from_millis(100);
 /// up to this.
 pub const REDIS_RETRY_MAX: Duration = Duration::from_secs(5);
+/// One that is lost sooner than this after it was made is not made again before: it may lead to a replica.
+pub const REDIS_CONNECTION_TIME: Duration = Duration::from_secs(1);
 /// How often the log hears at most that Redis answers but does not count.
 pub const REDIS_COMPLAINTS: Duration = Duration::from_secs(10);
 

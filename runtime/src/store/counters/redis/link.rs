@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, RedisResult};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Outage, told};
@@ -30,8 +30,8 @@ enum Status {
     Idle,
     /// For the first time: worth waiting for.
     Connecting,
-    /// One after the other, so that an old one's failure does not end a new one.
-    Up(u64, MultiplexedConnection),
+    /// Numbered, so that an old one's failure does not end a new one.
+    Up { number: u64, connection: MultiplexedConnection, since: Instant },
     /// For this reason.
     Down(Arc<str>),
 }
@@ -52,12 +52,12 @@ impl Link {
             idle
         });
         if first {
-            self.make(1);
+            self.make(1, Duration::ZERO);
         }
         let mut status = self.shared.status.subscribe();
-        let settled = status.wait_for(|status| matches!(status, Status::Up(..) | Status::Down(..))).await;
+        let settled = status.wait_for(|status| matches!(status, Status::Up { .. } | Status::Down(_))).await;
         match settled.as_deref() {
-            Ok(Status::Up(number, connection)) => Ok((*number, connection.clone())),
+            Ok(Status::Up { number, connection, .. }) => Ok((*number, connection.clone())),
             Ok(Status::Down(reason)) => Err(Outage::Unreachable(Arc::clone(reason))),
             // Neither can be; the sender lives as long as the link.
             Ok(Status::Idle | Status::Connecting) | Err(_) => Err(Outage::Unreachable("not yet".into())),
@@ -66,33 +66,37 @@ impl Link {
 
     /// The connection of this number is no good any more.
     pub(super) fn lost(&self, number: u64, reason: &Arc<str>) {
-        let lost = self.shared.status.send_if_modified(|status| {
-            let current = matches!(status, Status::Up(current, _) if *current == number);
-            if current {
-                *status = Status::Down(Arc::clone(reason));
+        let mut age = None;
+        self.shared.status.send_if_modified(|status| {
+            match status {
+                Status::Up { number: current, since, .. } if *current == number => age = Some(since.elapsed()),
+                _ => return false,
             }
-            current
+            *status = Status::Down(Arc::clone(reason));
+            true
         });
-        if lost {
+        if let Some(age) = age {
             tracing::warn!(%reason, "counters: the connection to Redis is lost");
-            self.make(number + 1);
+            // One that is no sooner there than lost again must not be made again with every hit.
+            self.make(number + 1, limits::REDIS_CONNECTION_TIME.saturating_sub(age));
         }
     }
 
-    fn make(&self, number: u64) {
-        let task = tokio::spawn(Arc::clone(&self.shared).make(number));
+    fn make(&self, number: u64, after: Duration) {
+        let task = tokio::spawn(Arc::clone(&self.shared).make(number, after));
         *self.maker.lock().unwrap_or_else(PoisonError::into_inner) = Some(AbortOnDropHandle::new(task));
     }
 }
 
 impl Shared {
-    async fn make(self: Arc<Self>, number: u64) {
+    async fn make(self: Arc<Self>, number: u64, after: Duration) {
+        sleep(after).await;
         let mut pause = limits::REDIS_RETRY_FIRST;
         loop {
             let reason: Arc<str> = match timeout(limits::REDIS_CONNECT_TIMEOUT, self.connect()).await {
                 Ok(Ok(connection)) => {
                     tracing::info!("counters: connected to Redis");
-                    self.status.send_replace(Status::Up(number, connection));
+                    self.status.send_replace(Status::Up { number, connection, since: Instant::now() });
                     return;
                 }
                 Ok(Err(error)) => told(&error).into(),
@@ -122,7 +126,7 @@ impl Status {
     fn reason(&self) -> Option<&str> {
         match self {
             Self::Down(reason) => Some(reason),
-            Self::Idle | Self::Connecting | Self::Up(..) => None,
+            Self::Idle | Self::Connecting | Self::Up { .. } => None,
         }
     }
 }

@@ -202,6 +202,26 @@ async fn a_server_that_says_nothing_costs_the_timeout_once() {
 }
 
 #[tokio::test]
+async fn a_replica_is_left_again_and_again_but_not_with_every_hit() {
+    let server = Server::start(&[]);
+    let (redis, limits) = (redis(&server), hourly(10_000));
+    let mut look = server.look();
+    ::redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).exec(&mut look).unwrap();
+    let start = Instant::now();
+    for _ in 0..200 {
+        let error = redis.hit(0, SPACE, "k", 1, &limits, None).await.unwrap_err();
+        assert!(matches!(error, HitError::Unavailable(Outage::Unreachable(_))), "{error}");
+    }
+    let stats: String = ::redis::cmd("INFO").arg("stats").query(&mut look).unwrap();
+    let made = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:")).unwrap();
+    // Who waited for the server to listen, who looks, the first one, and one per second.
+    let most = 4 + start.elapsed().as_secs();
+    assert!(made.parse::<u64>().unwrap() <= most, "{made} of {most}");
+    ::redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut look).unwrap();
+    until(async || redis.hit(0, SPACE, "k", 1, &limits, None).await.ok()).await;
+}
+
+#[tokio::test]
 async fn a_password_opens_the_door_and_is_never_shown() {
     let server = Server::start(&["--requirepass", "sesame"]);
     let limits = hourly(10);
