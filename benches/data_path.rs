@@ -14,8 +14,10 @@ use tidegate::host::engine::Engine;
 use tidegate::host::exchange::{Exchange, RequestHead, RequestId, Scheme};
 use tidegate::host::library::Library;
 use tidegate::host::plugin_use::Place;
+use tidegate::host::services::Services;
 use tidegate::observe::metrics::Metrics;
 use tidegate::snapshot::{self, Snapshot, Stock};
+use tidegate::store::counters::Counters;
 use tidegate::transport::Transports;
 use tidegate::upstreams::Upstreams;
 
@@ -25,8 +27,9 @@ fn snapshot(config: &str) -> Snapshot {
     let listener = "listeners = [{ address = \"127.0.0.1:0\" }]\n";
     std::fs::write(&path, format!("{listener}{config}")).expect("a file");
     let (config, faults) = config::load(&path).expect("a document");
+    let services = Services::new(Counters::new(&config.counters, 1).expect("counters"), 1);
     let mut stock = Stock {
-        library: Library::new(Engine::new(1).expect("an engine"), 1, None, None),
+        library: Library::new(Engine::new(1).expect("an engine"), services, 1, None, None),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
         metrics: Arc::new(Metrics::new(1)),

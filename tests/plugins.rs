@@ -5,6 +5,7 @@ mod grants;
 mod hooks;
 mod isolation;
 mod policies;
+mod services;
 
 use std::time::{Duration, Instant};
 

@@ -5,8 +5,10 @@ pub(crate) use crate::bindings::imports::tidegate::plugin::types;
 
 #[cfg(target_family = "wasm")]
 pub(crate) use crate::bindings::imports::tidegate::plugin::{
-    client, exchange, http_client, identity, log, request, response, secrets,
+    client, counters, crypto, exchange, http_client, identity, kv, log, passwords, request, response, secrets,
 };
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use crate::testing::host::{client, exchange, http_client, identity, log, request, response, secrets};
+pub(crate) use crate::testing::host::{
+    client, counters, crypto, exchange, http_client, identity, kv, log, passwords, request, response, secrets,
+};

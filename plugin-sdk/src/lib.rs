@@ -44,8 +44,8 @@
 //! - [`RequestBodyHook`], [`ResponseBodyHook`]: bodies piece by piece; [`LogHook`]: how it ended;
 //!   [`TimerHook`]: what no request asks for.
 //! - [`Request`], [`Response`]: read and edited by hooks; edits are sent in batches.
-//! - [`exchange`], [`identity`], [`mod@log`]: what else the gateway offers every plugin; [`http`] and
-//!   [`secrets`]: what it offers those that are granted it.
+//! - [`exchange`], [`identity`], [`counters`], [`kv`], [`crypto`], [`mod@log`]: what else the gateway
+//!   offers every plugin; [`http`] and [`secrets`]: what it offers those that are granted it.
 //! - [`export!`]: makes it all a plugin.
 //! - [`testing`]: hooks under `cargo test`, on no gateway at all.
 //!
@@ -62,6 +62,8 @@ extern crate self as tidegate_sdk;
 #[doc(hidden)]
 pub mod bindings;
 mod config;
+pub mod counters;
+pub mod crypto;
 mod edits;
 pub mod exchange;
 mod export;
@@ -71,6 +73,7 @@ mod hook;
 mod host;
 pub mod http;
 pub mod identity;
+pub mod kv;
 pub mod log;
 pub mod prelude;
 mod query;

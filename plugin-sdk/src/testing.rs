@@ -185,6 +185,14 @@ impl Exchange {
         self
     }
 
+    /// Says which signatures are right, of those that only the gateway can compute: called with message
+    /// and signature. Without it, none is.
+    #[must_use]
+    pub fn signatures(mut self, judge: fn(&[u8], &[u8]) -> bool) -> Self {
+        self.state.signatures = Some(judge);
+        self
+    }
+
     /// Grants a secret.
     #[must_use]
     pub fn secret(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {

@@ -16,11 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, Readiness, View};
 use crate::balance::Standing;
-use crate::config::checked::{AccessLog as LogSettings, Counters, LogTarget, PluginCache};
+use crate::config::checked::{AccessLog as LogSettings, Counters as CounterSettings, LogTarget, PluginCache};
 use crate::config::{self, Config, Report};
 use crate::file_limit;
 use crate::host::engine::Engine;
 use crate::host::library::Library;
+use crate::host::services::Services;
 use crate::limits;
 use crate::listeners::Listeners;
 use crate::observe::access_log::{AccessLog, Format, Lines, Settings, Target};
@@ -29,6 +30,7 @@ use crate::observe::metrics::{Health, Metrics, TargetState};
 use crate::proxy::observer::Observer;
 use crate::proxy::worker::{Handle, Live, Order};
 use crate::snapshot::{self, Snapshot, Stock};
+use crate::store::counters::Counters;
 use crate::transport::Transports;
 use crate::upstreams::Upstreams;
 use crate::watch::Watch;
@@ -48,6 +50,7 @@ pub struct Gateway {
     access_log: Option<Arc<AccessLog>>,
     /// The admin server, and what ends it.
     admin: Option<(JoinHandle<io::Result<()>>, CancellationToken)>,
+    services: Arc<Services>,
     watch: Watch,
     signals: Signals,
 }
@@ -77,7 +80,7 @@ struct Fixed {
     access_log: LogSettings,
     admin: Option<std::net::SocketAddr>,
     plugin_cache: PluginCache,
-    counters: Counters,
+    counters: CounterSettings,
 }
 
 impl Fixed {
@@ -123,8 +126,9 @@ pub struct Summary {
 /// [`Report`] if there are any; anything else is this machine's fault.
 pub fn check(path: &Path) -> anyhow::Result<Summary> {
     let (config, faults) = config::load(path)?;
+    let services = Services::new(Counters::new(&config.counters, 1)?, 1);
     let mut stock = Stock {
-        library: Library::new(Engine::new(1)?, 1, None, cache(&config)),
+        library: Library::new(Engine::new(1)?, services, 1, None, cache(&config)),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
         metrics: Arc::new(Metrics::new(1)),
@@ -163,8 +167,15 @@ impl Gateway {
         }
 
         let metrics = Arc::new(Metrics::new(count));
+        let services = Services::new(Counters::new(&config.counters, count + 1)?, count);
         let mut stock = Stock {
-            library: Library::new(Engine::new(count)?, count, Some(control.clone()), cache(&config)),
+            library: Library::new(
+                Engine::new(count)?,
+                Arc::clone(&services),
+                count,
+                Some(control.clone()),
+                cache(&config),
+            ),
             transports: Transports::default(),
             upstreams: Upstreams::new(Some(control.clone()), count),
             metrics: Arc::clone(&metrics),
@@ -196,7 +207,21 @@ impl Gateway {
         tracing::info!(workers = count, generation = 1, "serving");
         let (path, fixed) = (path.to_owned(), Fixed::of(&config));
         let retired = Vec::new();
-        Ok(Self { path, fixed, stock, listeners, workers, live, retired, drain, access_log, admin, watch, signals })
+        Ok(Self {
+            path,
+            fixed,
+            stock,
+            listeners,
+            workers,
+            live,
+            retired,
+            drain,
+            access_log,
+            admin,
+            services,
+            watch,
+            signals,
+        })
     }
 
     /// Serve until told to stop; put changes of the files in place meanwhile.
@@ -204,6 +229,7 @@ impl Gateway {
     /// SIGHUP looks at the files at once. SIGTERM and SIGINT drain, a second one stops without waiting.
     pub async fn run(mut self) {
         let mut retire = tokio::time::interval(limits::RETIRE_INTERVAL);
+        let mut sweep = tokio::time::interval(limits::STORE_SWEEP);
         loop {
             // Signals stay pending and changes stay visible, whichever branch comes first.
             tokio::select! {
@@ -213,6 +239,7 @@ impl Gateway {
                     self.reload();
                 }
                 _ = retire.tick(), if !self.retired.is_empty() => self.retire(),
+                _ = sweep.tick() => self.services.sweep(),
                 Some(()) = self.signals.terminate.recv() => break,
                 Some(()) = self.signals.interrupt.recv() => break,
             }

@@ -21,6 +21,7 @@ pub mod plugin;
 pub mod plugin_use;
 mod schema;
 pub mod scratch;
+pub mod services;
 mod state;
 mod timer;
 mod wasi;

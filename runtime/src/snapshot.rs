@@ -145,13 +145,13 @@ pub fn build(
     upstreams.dedup_by(|a, b| Arc::ptr_eq(a, b));
 
     let mut plugins = Plugins::new(config, &faults, &mut stock.library, &mut stock.upstreams);
-    let global = plugins.resolve(&config.plugins);
+    let global = plugins.resolve(&["global"], &config.plugins);
     let mut routes = Vec::new();
     let mut names = Vec::new();
     for (listed, service) in config.services.iter().zip(services) {
-        let service_uses = plugins.resolve(&listed.plugins);
+        let service_uses = plugins.resolve(&["service", listed.name.value.as_str()], &listed.plugins);
         for route in &listed.routes {
-            let route_uses = plugins.resolve(&route.plugins);
+            let route_uses = plugins.resolve(&["route", route.name.value.as_str()], &route.plugins);
             let compiled = Route {
                 name: route.name.value.as_str().into(),
                 service: Arc::clone(&service),

@@ -1,4 +1,4 @@
-//! Other people's programs: nginx as an upstream, curl as a client.
+//! Other people's programs: nginx as an upstream, redis for counters, curl as a client.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -39,13 +39,27 @@ impl Program {
         let mut command = Command::new(found(&["nginx", "/usr/sbin/nginx"]));
         command.arg("-p").arg(folder.path()).args(["-e", "stderr", "-c", "nginx.conf"]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let mut program = Self { address, folder, child };
-        until("nginx to listen", async || {
-            assert_eq!(program.child.try_wait().unwrap(), None, "nginx has ended");
-            tokio::net::TcpStream::connect(address).await.ok()
+        Self { address, folder, child }.listening("nginx").await
+    }
+
+    /// Redis, which keeps nothing on disk.
+    pub async fn redis() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = Upstream::nobody().await;
+        let mut command = Command::new(found(&["redis-server", "/usr/bin/redis-server"]));
+        command.args(["--bind", "127.0.0.1", "--save", "", "--port"]).arg(address.port().to_string());
+        command.arg("--dir").arg(folder.path());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        Self { address, folder, child }.listening("redis-server").await
+    }
+
+    async fn listening(mut self, name: &str) -> Self {
+        until(&format!("{name} to listen"), async || {
+            assert_eq!(self.child.try_wait().unwrap(), None, "{name} has ended");
+            tokio::net::TcpStream::connect(self.address).await.ok()
         })
         .await;
-        program
+        self
     }
 }
 
@@ -91,5 +105,8 @@ fn found(names: &[&'static str]) -> &'static str {
             Command::new(name).arg("-V").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         asked.is_ok()
     };
-    names.iter().find(runs).unwrap_or_else(|| panic!("{} is missing: apt-get install nginx-light curl", names[0]))
+    names
+        .iter()
+        .find(runs)
+        .unwrap_or_else(|| panic!("{} is missing: apt-get install nginx-light redis-server curl", names[0]))
 }

@@ -5,6 +5,10 @@ use std::cell::RefCell;
 
 use super::state::State;
 
+mod services;
+
+pub(crate) use services::{counters, crypto, http_client, kv, passwords, secrets};
+
 thread_local! {
     static CURRENT: RefCell<Option<State>> = const { RefCell::new(None) };
 }
@@ -314,29 +318,5 @@ pub(crate) mod log {
             Some(state) => state.log.push((level, message.to_owned())),
             None => eprintln!("{level:?}: {message}"),
         });
-    }
-}
-
-pub(crate) mod secrets {
-    use super::current;
-
-    pub(crate) fn get(name: &str) -> Option<Vec<u8>> {
-        current(|state| state.secrets.get(name).cloned())
-    }
-}
-
-pub(crate) mod http_client {
-    use super::current;
-    pub(crate) use crate::bindings::imports::tidegate::plugin::http_client::{Error, Incoming, Outgoing};
-
-    /// What the test has said that the server answers.
-    pub(crate) fn fetch(request: &Outgoing) -> Result<Incoming, Error> {
-        current(|state| {
-            let asked = format!("{} {}", request.method, request.url);
-            let answer = state.servers.iter().find(|(known, ..)| *known == asked);
-            let answer = answer.map(|(_, status, body)| (*status, body.clone()));
-            state.asked.push((asked, request.body.clone()));
-            answer.map(|(status, body)| Incoming { status, headers: Vec::new(), body }).ok_or(Error::NotGranted)
-        })
     }
 }

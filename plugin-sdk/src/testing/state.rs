@@ -33,12 +33,21 @@ pub(super) struct State {
     pub(super) scratch: BTreeMap<String, Vec<u8>>,
     pub(super) shared: BTreeMap<String, Vec<u8>>,
     pub(super) secrets: BTreeMap<String, Vec<u8>>,
+    /// Counted so far: by key, window and algorithm.
+    pub(super) hits: BTreeMap<(String, u64, String), u64>,
+    /// Keys and values.
+    pub(super) kept: BTreeMap<String, Vec<u8>>,
+    /// Who judges signatures that cannot be computed natively.
+    pub(super) signatures: Option<Judge>,
     /// What other servers answer: method and URL, status, body.
     pub(super) servers: Vec<(String, u16, Vec<u8>)>,
     /// What they were asked: method and URL, body.
     pub(super) asked: Vec<(String, Vec<u8>)>,
     pub(super) log: Vec<(Level, String)>,
 }
+
+/// Whether this signature is that of this message.
+pub(super) type Judge = fn(&[u8], &[u8]) -> bool;
 
 /// A body, and whether the hook that runs may have it whole.
 #[derive(Debug, Clone, Default)]
@@ -101,6 +110,9 @@ impl State {
             scratch: BTreeMap::new(),
             shared: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            hits: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            signatures: None,
             servers: Vec::new(),
             asked: Vec::new(),
             log: Vec::new(),

@@ -1,9 +1,12 @@
 //! The functions that plugins import, one file per interface of `wit/`.
 
 mod client;
+mod counters;
+mod crypto;
 mod exchange;
 mod http_client;
 mod identity;
+mod kv;
 mod log;
 mod request;
 mod response;
@@ -14,11 +17,12 @@ use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::tidegate::plugin as interfaces;
 use super::bindings::tidegate::plugin::types::{Edit, Header};
+use super::services::Services;
 use super::state::State;
 use crate::{hop_by_hop, limits};
 
 /// Offer every interface to `linker`.
-pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime::Result<()> {
     interfaces::types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::request::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::response::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
@@ -26,6 +30,10 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     interfaces::exchange::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::identity::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    counters::link(linker, services)?;
+    interfaces::kv::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::crypto::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::passwords::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::http_client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
@@ -37,11 +45,29 @@ pub(super) use response::final_status;
 impl interfaces::types::Host for State {}
 
 /// The interfaces of the contract, for messages about one that is not among them.
-pub(super) const INTERFACES: [&str; 9] =
-    ["types", "request", "response", "client", "exchange", "identity", "log", "secrets", "http-client"];
+pub(super) const INTERFACES: [&str; 13] = [
+    "types",
+    "request",
+    "response",
+    "client",
+    "exchange",
+    "identity",
+    "log",
+    "counters",
+    "kv",
+    "crypto",
+    "passwords",
+    "secrets",
+    "http-client",
+];
 
 /// Those whose functions may wait for something.
-pub(super) const WAITING: [&str; 1] = ["http-client"];
+pub(super) fn waiting(services: &Services) -> &'static [&'static str] {
+    match services.counters.local() {
+        Some(_) => &["http-client", "passwords"],
+        None => &["http-client", "passwords", "counters"],
+    }
+}
 
 /// A field a plugin may set, parsed.
 pub(super) fn field(header: Header) -> Result<(HeaderName, HeaderValue), String> {

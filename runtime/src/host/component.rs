@@ -19,6 +19,7 @@ use super::grants::Grants;
 use super::hook::{self, Exports};
 use super::load::{self, LoadError};
 use super::schema::Schema;
+use super::services::Services;
 use super::state::State;
 use super::{calls, wasi};
 use crate::config::checked::PluginLimits;
@@ -39,6 +40,7 @@ pub struct Component {
     /// The component itself, to be configured once more where images are taken of it.
     pub(super) bytes: Arc<[u8]>,
     pub(super) callers: Arc<Callers>,
+    pub(super) services: Arc<Services>,
     pub(super) pre: InstancePre<State>,
     pub(super) configure: ComponentExportIndex,
     pub(super) exports: Exports,
@@ -75,14 +77,19 @@ impl Component {
     ///
     /// # Errors
     /// Whatever [`LoadError`] names.
-    pub fn load(engine: &Engine, cache: Option<&Cache>, wasm: &[u8]) -> Result<Self, LoadError> {
+    pub fn load(
+        engine: &Engine,
+        services: &Arc<Services>,
+        cache: Option<&Cache>,
+        wasm: &[u8],
+    ) -> Result<Self, LoadError> {
         let digest = digest(wasm);
         let bytes = load::componentise(wasm)?;
         let compiled = compile(engine.wasmtime(), cache, &bytes)?;
         load::check_imports(engine.wasmtime(), &compiled)?;
         load::check_exports(engine.wasmtime(), &compiled)?;
 
-        let pre = link(engine.wasmtime(), &compiled).map_err(|error| load::mismatch(&error))?;
+        let pre = link(engine.wasmtime(), services, &compiled).map_err(|error| load::mismatch(&error))?;
 
         let lifecycle = |name| hook::export(&compiled, LIFECYCLE, name).ok_or(LoadError::NotAPlugin);
         let (describe, configure) = (lifecycle("describe")?, lifecycle("configure")?);
@@ -91,8 +98,8 @@ impl Component {
             return Err(LoadError::NoHook);
         }
 
-        let waits = load::imports(engine.wasmtime(), &compiled, &calls::WAITING);
-        let description = self::describe(engine, &pre, waits, describe)?;
+        let waits = load::imports(engine.wasmtime(), &compiled, calls::waiting(services));
+        let description = self::describe(engine, &pre, services, waits, describe)?;
         let schema = Schema::parse(&description.config_schema).map_err(LoadError::Schema)?;
         Ok(Self {
             digest,
@@ -102,6 +109,7 @@ impl Component {
             schema,
             bytes: bytes.into_owned().into(),
             callers: Arc::clone(engine.callers()),
+            services: Arc::clone(services),
             pre,
             configure,
             exports,
@@ -124,9 +132,13 @@ fn compile(engine: &wasmtime::Engine, cache: Option<&Cache>, wasm: &[u8]) -> Res
 }
 
 /// `compiled`, with all that it imports.
-pub(super) fn link(engine: &wasmtime::Engine, compiled: &Compiled) -> wasmtime::Result<InstancePre<State>> {
+pub(super) fn link(
+    engine: &wasmtime::Engine,
+    services: &Services,
+    compiled: &Compiled,
+) -> wasmtime::Result<InstancePre<State>> {
     let mut linker = Linker::new(engine);
-    calls::link(&mut linker)?;
+    calls::link(&mut linker, services)?;
     wasi::link(&mut linker, compiled)?;
     linker.instantiate_pre(compiled)
 }
@@ -135,10 +147,11 @@ pub(super) fn link(engine: &wasmtime::Engine, compiled: &Compiled) -> wasmtime::
 pub(super) fn store(
     engine: &wasmtime::Engine,
     plugin: Arc<str>,
+    services: &Arc<Services>,
     grants: Arc<Grants>,
     limits: &PluginLimits,
 ) -> Store<State> {
-    let mut store = Store::new(engine, State::new(plugin, grants, limits.memory));
+    let mut store = Store::new(engine, State::new(plugin, Arc::clone(services), grants, limits.memory));
     store.limiter(|state| &mut state.limiter);
     let body = usize::try_from(limits.body).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(body.saturating_add(limits::PLUGIN_CALL_BYTES));
@@ -149,11 +162,12 @@ pub(super) fn store(
 fn describe(
     engine: &Engine,
     pre: &InstancePre<State>,
+    services: &Arc<Services>,
     waits: bool,
     index: ComponentExportIndex,
 ) -> Result<Description, LoadError> {
     let limits = PluginLimits::default();
-    let mut store = store(engine.wasmtime(), "describe".into(), Arc::default(), &limits);
+    let mut store = store(engine.wasmtime(), "describe".into(), services, Arc::default(), &limits);
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
     let describe = async {
         let instance = if waits { pre.instantiate_async(&mut store).await? } else { pre.instantiate(&mut store)? };

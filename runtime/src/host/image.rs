@@ -38,8 +38,8 @@ async fn take(component: &Component, setup: &Setup) -> wasmtime::Result<Image> {
     let wizer = Wizer::new();
     let (context, instrumented) = wizer.instrument_component(&component.bytes)?;
     let compiled = Compiled::new(engine, &instrumented)?;
-    let pre = component::link(engine, &compiled)?;
-    let mut store = store(engine, component.name.clone(), setup.grants.clone(), &setup.limits);
+    let pre = component::link(engine, &component.services, &compiled)?;
+    let mut store = store(engine, component.name.clone(), &component.services, setup.grants.clone(), &setup.limits);
     // The whole of its memory comes out in one call.
     store.set_hostcall_fuel(usize::MAX);
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
@@ -56,7 +56,7 @@ async fn take(component: &Component, setup: &Setup) -> wasmtime::Result<Image> {
         return Err(error);
     }
     let compiled = Compiled::new(engine, &snapshot)?;
-    Ok(Image { pre: component::link(engine, &compiled)?, exports: Exports::of(&compiled) })
+    Ok(Image { pre: component::link(engine, &component.services, &compiled)?, exports: Exports::of(&compiled) })
 }
 
 /// Reads the instance's memory and globals by the functions that were added for it.

@@ -21,6 +21,7 @@ use super::image::Image;
 use super::plugin::Setup;
 use super::state::State;
 use crate::limits;
+use crate::store::Space;
 
 pub(super) struct Instance {
     store: Store<State>,
@@ -35,6 +36,8 @@ pub(super) struct Caller {
     pub(super) thread: usize,
     /// Which use of the chain is called: the owner of scratch.
     pub(super) use_index: usize,
+    /// Whose counters are meant.
+    pub(super) space: Space,
     /// What undoing a failed call takes is kept.
     pub(super) undoes: bool,
 }
@@ -71,7 +74,8 @@ impl Instance {
         setup: &Setup,
     ) -> Result<(Self, Activation), CallError> {
         let grants = Arc::clone(&setup.grants);
-        let mut store = store(component.pre.engine(), component.name.clone(), grants, &setup.limits);
+        let mut store =
+            store(component.pre.engine(), component.name.clone(), &component.services, grants, &setup.limits);
         deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
         let (guest, told) = match start(&mut store, thread, component, &setup.config).await {
             Ok(started) => started,
@@ -90,7 +94,8 @@ impl Instance {
         setup: &Setup,
     ) -> Result<Self, CallError> {
         let grants = Arc::clone(&setup.grants);
-        let mut store = store(component.pre.engine(), component.name.clone(), grants, &setup.limits);
+        let mut store =
+            store(component.pre.engine(), component.name.clone(), &component.services, grants, &setup.limits);
         deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
         let guest = if component.waits {
             guarded(&component.callers, thread, image.pre.instantiate_async(&mut store)).await

@@ -15,6 +15,7 @@ use super::fetch::Fetcher;
 use super::grants::Grants;
 use super::load::LoadError;
 use super::plugin::{Plugin, Setup};
+use super::services::Services;
 use super::timer;
 use crate::config::checked::{Isolation, PluginLimits, PluginUse};
 use crate::dns::Resolver;
@@ -41,6 +42,7 @@ struct PluginKey {
 /// Loads components and configures plugins, each once.
 pub struct Library {
     engine: Engine,
+    services: Arc<Services>,
     workers: usize,
     /// Where timers run; `None`: nowhere, plugins are only checked.
     control: Option<Handle>,
@@ -55,8 +57,23 @@ pub struct Library {
 impl Library {
     /// An empty library for this many workers. Timers run on `control`; without it there are none. Components are
     /// compiled once, if there is a `cache`.
-    pub fn new(engine: Engine, workers: usize, control: Option<Handle>, cache: Option<Cache>) -> Self {
-        Self { engine, workers, control, cache, tls: None, components: HashMap::new(), plugins: HashMap::new() }
+    pub fn new(
+        engine: Engine,
+        services: Arc<Services>,
+        workers: usize,
+        control: Option<Handle>,
+        cache: Option<Cache>,
+    ) -> Self {
+        Self {
+            engine,
+            services,
+            workers,
+            control,
+            cache,
+            tls: None,
+            components: HashMap::new(),
+            plugins: HashMap::new(),
+        }
     }
 
     /// The component in `wasm`.
@@ -68,7 +85,7 @@ impl Library {
         if let Some(component) = self.components.get(&digest).and_then(Weak::upgrade) {
             return Ok(component);
         }
-        let component = Arc::new(Component::load(&self.engine, self.cache.as_ref(), wasm)?);
+        let component = Arc::new(Component::load(&self.engine, &self.services, self.cache.as_ref(), wasm)?);
         self.components.insert(digest, Arc::downgrade(&component));
         Ok(component)
     }

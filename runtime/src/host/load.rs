@@ -162,15 +162,22 @@ mod tests {
     use super::*;
     use crate::host::component;
 
+    fn services() -> std::sync::Arc<crate::host::services::Services> {
+        let counters = crate::store::counters::Counters::new(&crate::config::checked::Counters::Memory, 1).unwrap();
+        crate::host::services::Services::new(counters, 1)
+    }
+
     fn load(wat: &str) -> LoadError {
         let engine = crate::host::engine::Engine::new(1).unwrap();
-        component::Component::load(&engine, None, &wat::parse_str(wat).unwrap()).err().expect("must be refused")
+        component::Component::load(&engine, &services(), None, &wat::parse_str(wat).unwrap())
+            .err()
+            .expect("must be refused")
     }
 
     #[test]
     fn what_is_not_a_plugin_is_refused_by_name() {
         let engine = crate::host::engine::Engine::new(1).unwrap();
-        let text = component::Component::load(&engine, None, b"#!/bin/sh\n").err();
+        let text = component::Component::load(&engine, &services(), None, b"#!/bin/sh\n").err();
         assert_eq!(text, Some(LoadError::NotWasm));
         assert_eq!(load("(module)"), LoadError::NotAPlugin);
         assert!(matches!(load(r#"(module (import "env" "f" (func)))"#), LoadError::NotComponentisable(_)));

@@ -17,6 +17,7 @@ use super::plugin::Plugin;
 use crate::config::checked::OnFailure;
 use crate::error::{Cause, Failure};
 use crate::limits;
+use crate::store::Space;
 
 /// One plugin in a chain.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub struct Use {
     pub priority: i32,
     /// What is called.
     pub plugin: Arc<Plugin>,
+    /// Whose its counters are: those of this plugin in this scope, whatever changes around them.
+    pub space: Space,
     /// What becomes of an exchange when it fails.
     pub on_failure: OnFailure,
     /// Stops calling it when it keeps failing, if that was asked for.
@@ -174,7 +177,7 @@ impl Use {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let undoes = self.on_failure == OnFailure::Open;
-        let caller = Caller { thread: place.worker, use_index: place.index, undoes };
+        let caller = Caller { thread: place.worker, use_index: place.index, space: self.space, undoes };
         if self.plugin.waits() {
             // Boxed, so that the many exchanges whose plugins never wait keep no room for it.
             return Box::pin(self.plugin.call_waiting(hook, arguments, caller, Some(exchange))).await;

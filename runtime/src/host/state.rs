@@ -9,8 +9,10 @@ use super::exchange::{Exchange, Progress, RequestHead, RequestId, ResponseHead};
 use super::grants::Grants;
 use super::instance::Caller;
 use super::scratch::Owner;
+use super::services::Services;
 use super::wasi::Wasi;
 use crate::limits;
+use crate::store::Space;
 
 /// Data of a plugin's store.
 pub(super) struct State {
@@ -23,6 +25,9 @@ pub(super) struct State {
     calls_left: u32,
     /// The plugin's name, for its log lines.
     pub(super) plugin: Arc<str>,
+    pub(super) services: Arc<Services>,
+    /// Whose keys and values it sees: those of all uses of the plugin.
+    pub(super) kv_space: Space,
     pub(super) grants: Arc<Grants>,
     pub(super) wasi: Wasi,
     pub(super) limiter: Limiter,
@@ -30,13 +35,15 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(plugin: Arc<str>, grants: Arc<Grants>, memory: usize) -> Self {
+    pub(super) fn new(plugin: Arc<str>, services: Arc<Services>, grants: Arc<Grants>, memory: usize) -> Self {
         Self {
             exchange: Box::new(Exchange::vacant()),
             lent: false,
             caller: None,
             calls_left: limits::PLUGIN_HOST_CALLS,
+            kv_space: Space::of(&["kv", &plugin]),
             plugin,
+            services,
             grants,
             wasi: Wasi::default(),
             limiter: Limiter { memory, denied: false },
@@ -98,6 +105,16 @@ impl State {
     /// Whose scratch is meant by "its own".
     pub(super) fn owner(&self) -> Owner {
         Owner::Use(self.caller.map_or(0, |caller| caller.use_index))
+    }
+
+    /// Whose counters are meant: nobody's while the plugin is loaded.
+    pub(super) fn space(&self) -> Space {
+        self.caller.map_or(Space(0), |caller| caller.space)
+    }
+
+    /// The calling thread's number.
+    pub(super) fn thread(&self) -> usize {
+        self.caller.map_or(usize::MAX, |caller| caller.thread)
     }
 
     /// The current request's id, for log lines.

@@ -10,6 +10,7 @@ use super::clock::CONTROL;
 use super::hook;
 use super::instance::{CallError, Caller};
 use super::plugin::Plugin;
+use crate::store::Space;
 
 /// Call the timer hook of `plugin` at this interval, as long as the plugin is there.
 pub(super) fn start(control: &Handle, plugin: &Arc<Plugin>, interval: Duration) {
@@ -28,7 +29,7 @@ pub(super) fn start(control: &Handle, plugin: &Arc<Plugin>, interval: Duration) 
 }
 
 async fn call(plugin: &Plugin) -> Result<(), CallError> {
-    let caller = Caller { thread: CONTROL, use_index: 0, undoes: false };
+    let caller = Caller { thread: CONTROL, use_index: 0, space: Space::of(&["timer", plugin.name()]), undoes: false };
     let (ended,) = if plugin.waits() {
         plugin.call_waiting(&hook::TIMER, (), caller, None).await?
     } else {

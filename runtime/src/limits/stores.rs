@@ -8,6 +8,8 @@ pub const STORE_SHARDS: usize = 256;
 /// Entries whose expiry is looked at whenever one is added: more than one, so that the expired are freed faster than
 /// new ones come.
 pub const STORE_FREED_PER_INSERT: usize = 3;
+/// How often what has expired is freed.
+pub const STORE_SWEEP: std::time::Duration = std::time::Duration::from_secs(10);
 /// Entries that a sweep looks at before it lets go of a part's lock: some ten microseconds.
 pub const STORE_SWEEP_STEP: usize = 1 << 10;
 /// Entries that the one to be evicted is chosen among (Redis: 5).

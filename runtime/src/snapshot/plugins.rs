@@ -13,6 +13,7 @@ use crate::host::grants::Grants;
 use crate::host::library::{Library, bundled};
 use crate::host::plugin_use::Use;
 use crate::limits;
+use crate::store::Space;
 use crate::upstreams::Upstreams;
 
 /// Every plugin that this configuration can name: `None` where loading failed, which is a fault already.
@@ -65,11 +66,12 @@ impl<'s> Plugins<'s> {
         Self { components: components(config, faults, library), config, faults, library, upstreams }
     }
 
-    pub(super) fn resolve(&mut self, uses: &[PluginUse]) -> Vec<Use> {
-        uses.iter().filter_map(|plugin_use| self.resolve_use(plugin_use)).collect()
+    /// `scope` names where they stand: each use there has counters of its own.
+    pub(super) fn resolve(&mut self, scope: &[&str], uses: &[PluginUse]) -> Vec<Use> {
+        uses.iter().filter_map(|plugin_use| self.resolve_use(scope, plugin_use)).collect()
     }
 
-    fn resolve_use(&mut self, plugin_use: &PluginUse) -> Option<Use> {
+    fn resolve_use(&mut self, scope: &[&str], plugin_use: &PluginUse) -> Option<Use> {
         let name = plugin_use.plugin.value.as_str();
         let component = self.component(plugin_use)?;
         let wrong_before = self.faults.len();
@@ -87,7 +89,8 @@ impl<'s> Plugins<'s> {
             Ok(plugin) => {
                 let priority = plugin_use.priority.unwrap_or(component.priority);
                 let breaker = plugin_use.trip.map(|trip| Arc::new(Breaker::new(trip)));
-                Some(Use { name: name.into(), priority, plugin, on_failure: plugin_use.on_failure, breaker })
+                let space = Space::of(&[scope, &[name]].concat());
+                Some(Use { name: name.into(), priority, plugin, space, on_failure: plugin_use.on_failure, breaker })
             }
             Err(error) => {
                 self.faults.at(&plugin_use.config.span, format!("{name} refuses this config: {error}"));

@@ -1,0 +1,46 @@
+//! What the plugins of all generations share: counters, keys and values, and the threads that verify passwords.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use crate::crypto::password::Passwords;
+use crate::store::counters::Counters;
+use crate::store::kv::Kv;
+
+/// The process's.
+pub struct Services {
+    /// Hits against limits.
+    pub counters: Counters,
+    /// Keys and values.
+    pub kv: Kv,
+    /// Started by the first password.
+    passwords: OnceLock<Option<Passwords>>,
+    workers: usize,
+}
+
+impl Services {
+    /// For so many workers, with nothing counted and nothing kept.
+    pub fn new(counters: Counters, workers: usize) -> Arc<Self> {
+        Arc::new(Self { counters, kv: Kv::default(), passwords: OnceLock::new(), workers })
+    }
+
+    /// Free what has expired; the control plane calls this now and then.
+    pub fn sweep(&self) {
+        self.counters.sweep();
+        self.kv.sweep(Instant::now());
+    }
+
+    /// A thread's number among those that have connections of their own: the workers, then the control plane.
+    pub(super) fn place(&self, thread: usize) -> usize {
+        thread.min(self.workers)
+    }
+
+    pub(super) fn passwords(&self) -> Option<&Passwords> {
+        let started = || -> io::Result<Passwords> { Passwords::start() };
+        let passwords = self.passwords.get_or_init(|| {
+            started().map_err(|error| tracing::error!(%error, "no threads for passwords could be started")).ok()
+        });
+        passwords.as_ref()
+    }
+}
