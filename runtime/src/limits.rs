@@ -312,6 +312,8 @@ pub const FAILURE_FIELD_BYTES: usize = 1 << 10;
 /// Pairs of a route and a service that have metrics of their own: those of the largest configuration, and of routes
 /// that are no more. The rest share one.
 pub const METRIC_ROUTES: usize = 20_000;
+/// Plugins, by the names they are used by, that have metrics of their own.
+pub const METRIC_PLUGINS: usize = 1_000;
 /// Pairs of a cause and a service whose failures are counted apart; the rest are counted without their service.
 pub const METRIC_FAILURES: usize = 4_096;
 

@@ -144,7 +144,7 @@ pub fn build(
     upstreams.sort_by_key(Arc::as_ptr);
     upstreams.dedup_by(|a, b| Arc::ptr_eq(a, b));
 
-    let mut plugins = Plugins::new(config, &faults, &mut stock.library, &mut stock.upstreams);
+    let mut plugins = Plugins::new(config, &faults, &mut stock.library, &mut stock.upstreams, &stock.metrics);
     let global = plugins.resolve(&["global"], &config.plugins);
     let mut routes = Vec::new();
     let mut names = Vec::new();

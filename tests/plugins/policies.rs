@@ -78,4 +78,38 @@ async fn a_trap_is_logged_with_the_functions_it_happened_in() {
     let line = gateway.logged("code", "plugin_failed").await;
     let story = line["message"].as_str().unwrap();
     assert!(story.contains("plugin faulty, on-request: trapped: wasm trap") && story.contains("faulty::"), "{story}");
+    // A panic's own machinery says nothing about where it was.
+    gateway.request("GET", "/", &[("x-fault", "trap")]).await;
+    let line =
+        gateway.logged("message", "on-request: trapped: wasm trap: wasm `unreachable` instruction executed in ").await;
+    let story = line["message"].as_str().unwrap();
+    assert!(story.contains("executed in <faulty::") || story.contains("executed in faulty::"), "{story}");
+}
+
+#[tokio::test]
+async fn what_plugins_cost_is_counted_by_plugin_and_hook() {
+    let upstream = Upstream::echo("u").await;
+    let admin = Upstream::nobody().await;
+    let config = format!(
+        "admin = {{ address = \"{admin}\" }}\n{}\n[components.faulty]\npath = \"faulty.wasm\"\n",
+        one_route(upstream.address, "plugins = [{ use = \"faulty\", on_failure = \"open\" }]")
+    );
+    let gateway = Gateway::start_with(&config, &[("faulty.wasm", &built("guests/faulty.wasm"))]).await;
+    for fault in ["fail", "trap", "none"] {
+        let headers = [("x-fault", fault)];
+        gateway.request("GET", "/", if fault == "none" { &[] } else { &headers }).await;
+    }
+    let metrics =
+        crate::harness::Client::connect(admin).await.send("GET", "/metrics", &[("host", "localhost")], "").await;
+    let line = |name: &str| {
+        let line = metrics.text().lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("no {name}:\n{}", metrics.text())).rsplit_once(' ').unwrap().1.to_owned()
+    };
+    let labels = "{plugin=\"faulty\",hook=\"on-request\"}";
+    assert_eq!(line(&format!("tidegate_plugin_duration_seconds_count{labels}")), "3");
+    assert_eq!(line(&format!("tidegate_plugin_failures_total{labels}")), "2");
+    let labels = labels.replace("on-request", "on-response");
+    assert_eq!(line(&format!("tidegate_plugin_failures_total{labels}")), "0");
+    let peak: f64 = line("tidegate_plugin_memory_peak_bytes{plugin=\"faulty\"}").parse().unwrap();
+    assert!((65_536.0..16_777_216.0).contains(&peak), "{peak}");
 }

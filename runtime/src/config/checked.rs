@@ -110,9 +110,10 @@ pub struct PluginUse {
 }
 
 /// Whose a plugin's instances are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Isolation {
     /// A worker's: one exchange after another is shown to the same one.
+    #[default]
     Worker,
     /// An exchange's: a fresh one for each.
     Request,

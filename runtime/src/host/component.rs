@@ -18,11 +18,11 @@ use super::engine::Engine;
 use super::grants::Grants;
 use super::hook::{self, Exports};
 use super::load::{self, LoadError};
+use super::plugin::Setup;
 use super::schema::Schema;
 use super::services::Services;
-use super::state::State;
+use super::state::{Limiter, State};
 use super::{calls, wasi};
-use crate::config::checked::PluginLimits;
 use crate::limits;
 
 /// A plugin that can be configured.
@@ -148,10 +148,11 @@ pub(super) fn store(
     engine: &wasmtime::Engine,
     plugin: Arc<str>,
     services: &Arc<Services>,
-    grants: Arc<Grants>,
-    limits: &PluginLimits,
+    setup: &Setup,
 ) -> Store<State> {
-    let mut store = Store::new(engine, State::new(plugin, Arc::clone(services), grants, limits.memory));
+    let Setup { limits, grants, metrics, .. } = setup;
+    let limiter = Limiter::new(limits.memory, metrics.clone());
+    let mut store = Store::new(engine, State::new(plugin, Arc::clone(services), Arc::clone(grants), limiter));
     store.limiter(|state| &mut state.limiter);
     let body = usize::try_from(limits.body).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(body.saturating_add(limits::PLUGIN_CALL_BYTES));
@@ -166,8 +167,7 @@ fn describe(
     waits: bool,
     index: ComponentExportIndex,
 ) -> Result<Description, LoadError> {
-    let limits = PluginLimits::default();
-    let mut store = store(engine.wasmtime(), "describe".into(), services, Arc::default(), &limits);
+    let mut store = store(engine.wasmtime(), "describe".into(), services, &Setup::default());
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
     let describe = async {
         let instance = if waits { pre.instantiate_async(&mut store).await? } else { pre.instantiate(&mut store)? };

@@ -48,6 +48,8 @@ pub struct Exchange {
     pub identities: Arc<Identities>,
     /// What plugins keep from hook to hook.
     pub scratch: Scratch,
+    /// What plugins took so far, waiting included.
+    pub plugin_time: Duration,
     /// How it ended, once it has.
     pub outcome: Option<Box<Ended>>,
     /// Instances that this exchange has to itself, by the use they are of. Far fewer than would be worth a map.
@@ -81,6 +83,7 @@ impl Exchange {
             credential: None,
             identities,
             scratch: Scratch::default(),
+            plugin_time: Duration::ZERO,
             outcome: None,
             isolated: Vec::new(),
             before: None,

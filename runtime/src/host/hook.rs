@@ -11,6 +11,8 @@ use super::state::State;
 pub(super) struct Hook<P: 'static, R: 'static> {
     /// As the contract has it, and the log.
     pub(super) name: &'static str,
+    /// Its number among `observe::metrics::HOOKS`.
+    pub(super) number: usize,
     interface: &'static str,
     export: fn(&Exports) -> Option<ComponentExportIndex>,
     function: fn(&mut Functions) -> &mut Option<TypedFunc<P, R>>,
@@ -21,6 +23,7 @@ pub(super) type Decided<T> = (Result<T, String>,);
 
 pub(super) const REQUEST: Hook<(), Decided<Flow>> = Hook {
     name: "on-request",
+    number: 0,
     interface: "tidegate:plugin/request-hook@0.1.0",
     export: |exports| exports.request,
     function: |functions| &mut functions.request,
@@ -28,6 +31,7 @@ pub(super) const REQUEST: Hook<(), Decided<Flow>> = Hook {
 
 pub(super) const REQUEST_BODY: Hook<(Bytes, bool), Decided<ChunkFlow>> = Hook {
     name: "on-request-body",
+    number: 1,
     interface: "tidegate:plugin/request-body-hook@0.1.0",
     export: |exports| exports.request_body,
     function: |functions| &mut functions.request_body,
@@ -35,6 +39,7 @@ pub(super) const REQUEST_BODY: Hook<(Bytes, bool), Decided<ChunkFlow>> = Hook {
 
 pub(super) const RESPONSE: Hook<(), Decided<Flow>> = Hook {
     name: "on-response",
+    number: 2,
     interface: "tidegate:plugin/response-hook@0.1.0",
     export: |exports| exports.response,
     function: |functions| &mut functions.response,
@@ -42,6 +47,7 @@ pub(super) const RESPONSE: Hook<(), Decided<Flow>> = Hook {
 
 pub(super) const RESPONSE_BODY: Hook<(Bytes, bool), Decided<ChunkFlow>> = Hook {
     name: "on-response-body",
+    number: 3,
     interface: "tidegate:plugin/response-body-hook@0.1.0",
     export: |exports| exports.response_body,
     function: |functions| &mut functions.response_body,
@@ -49,6 +55,7 @@ pub(super) const RESPONSE_BODY: Hook<(Bytes, bool), Decided<ChunkFlow>> = Hook {
 
 pub(super) const LOG: Hook<(), ()> = Hook {
     name: "on-log",
+    number: 4,
     interface: "tidegate:plugin/log-hook@0.1.0",
     export: |exports| exports.log,
     function: |functions| &mut functions.log,
@@ -56,6 +63,7 @@ pub(super) const LOG: Hook<(), ()> = Hook {
 
 pub(super) const TIMER: Hook<(), Decided<()>> = Hook {
     name: "on-timer",
+    number: 5,
     interface: "tidegate:plugin/timer-hook@0.1.0",
     export: |exports| exports.timer,
     function: |functions| &mut functions.timer,
@@ -132,5 +140,24 @@ where
         let index = (self.export)(exports);
         let index = index.ok_or_else(|| wasmtime::format_err!("the plugin has no {}", self.name))?;
         Ok(*known.insert(instance.get_typed_func(store, index)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::metrics::HOOKS;
+
+    #[test]
+    fn hooks_are_counted_under_their_own_names() {
+        let numbered = [
+            (REQUEST.number, REQUEST.name),
+            (REQUEST_BODY.number, REQUEST_BODY.name),
+            (RESPONSE.number, RESPONSE.name),
+            (RESPONSE_BODY.number, RESPONSE_BODY.name),
+            (LOG.number, LOG.name),
+            (TIMER.number, TIMER.name),
+        ];
+        assert!(numbered.iter().all(|(number, name)| HOOKS[*number] == *name), "{numbered:?}");
     }
 }

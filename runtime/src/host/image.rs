@@ -39,7 +39,7 @@ async fn take(component: &Component, setup: &Setup) -> wasmtime::Result<Image> {
     let (context, instrumented) = wizer.instrument_component(&component.bytes)?;
     let compiled = Compiled::new(engine, &instrumented)?;
     let pre = component::link(engine, &component.services, &compiled)?;
-    let mut store = store(engine, component.name.clone(), &component.services, setup.grants.clone(), &setup.limits);
+    let mut store = store(engine, component.name.clone(), &component.services, setup);
     // The whole of its memory comes out in one call.
     store.set_hostcall_fuel(usize::MAX);
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);

@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -73,9 +72,7 @@ impl Instance {
         component: &Component,
         setup: &Setup,
     ) -> Result<(Self, Activation), CallError> {
-        let grants = Arc::clone(&setup.grants);
-        let mut store =
-            store(component.pre.engine(), component.name.clone(), &component.services, grants, &setup.limits);
+        let mut store = store(component.pre.engine(), component.name.clone(), &component.services, setup);
         deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
         let (guest, told) = match start(&mut store, thread, component, &setup.config).await {
             Ok(started) => started,
@@ -93,9 +90,7 @@ impl Instance {
         image: &Image,
         setup: &Setup,
     ) -> Result<Self, CallError> {
-        let grants = Arc::clone(&setup.grants);
-        let mut store =
-            store(component.pre.engine(), component.name.clone(), &component.services, grants, &setup.limits);
+        let mut store = store(component.pre.engine(), component.name.clone(), &component.services, setup);
         deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
         let guest = if component.waits {
             guarded(&component.callers, thread, image.pre.instantiate_async(&mut store)).await
@@ -233,14 +228,20 @@ fn story(error: &wasmtime::Error) -> String {
     let reasons: Vec<String> = error.chain().map(ToString::to_string).filter(|said| !said.contains('\n')).collect();
     let mut story = reasons.join(": ");
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return story };
-    let frames = backtrace.frames().iter().take(limits::TRAP_FRAMES);
+    let named = backtrace.frames().iter().map(|frame| match frame.func_name() {
+        // Hashes tell two functions apart that nobody confuses in a backtrace.
+        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+        None => format!("function {}", frame.func_index()),
+    });
+    let frames = named.skip_while(|name| is_panicking(name)).take(limits::TRAP_FRAMES);
     for (at, frame) in frames.enumerate() {
         story.push_str(if at == 0 { " in " } else { " < " });
-        match frame.func_name() {
-            // Hashes tell two functions apart that nobody confuses in a backtrace.
-            Some(name) => story.push_str(&format!("{:#}", rustc_demangle::demangle(name))),
-            None => story.push_str(&format!("function {}", frame.func_index())),
-        }
+        story.push_str(&frame);
     }
     story
+}
+
+/// Whether a function is only there to end a guest that panics: where it panicked is what matters.
+fn is_panicking(name: &str) -> bool {
+    ["abort", "std::", "core::", "__rust", "rust_"].iter().any(|own| name.starts_with(own))
 }

@@ -19,6 +19,7 @@ use super::services::Services;
 use super::timer;
 use crate::config::checked::{Isolation, PluginLimits, PluginUse};
 use crate::dns::Resolver;
+use crate::observe::metrics::PluginMetrics;
 use crate::tls::client::Client;
 
 include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -99,6 +100,7 @@ impl Library {
         component: &Arc<Component>,
         plugin_use: &PluginUse,
         grants: Arc<Grants>,
+        metrics: Arc<PluginMetrics>,
     ) -> Result<Arc<Plugin>, String> {
         let (limits, isolation) = (plugin_use.limits, plugin_use.isolation);
         let timer = plugin_use.timer.as_ref().map(|timer| timer.value);
@@ -107,7 +109,7 @@ impl Library {
         if let Some(plugin) = self.plugins.get(&key).and_then(Weak::upgrade) {
             return Ok(plugin);
         }
-        let setup = Setup { config: key.config.clone(), limits, grants, isolation };
+        let setup = Setup { config: key.config.clone(), limits, grants, isolation, metrics: Some(metrics) };
         let plugin = Plugin::configure(Arc::clone(component), setup, self.workers)?;
         let plugin = Arc::new(plugin);
         if let (Some(interval), Some(control)) = (timer, &self.control) {

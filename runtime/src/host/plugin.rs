@@ -16,6 +16,7 @@ use super::image::Image;
 use super::instance::{CallError, Caller, Instance};
 use crate::config::checked::{Isolation, PluginLimits};
 use crate::limits;
+use crate::observe::metrics::PluginMetrics;
 
 /// A configured plugin.
 pub struct Plugin {
@@ -29,13 +30,16 @@ pub struct Plugin {
     benches: Box<[Bench]>,
 }
 
-/// What an instance is started with.
+/// What an instance is started with; by default, what one gets that is only asked who it is.
+#[derive(Default)]
 pub(super) struct Setup {
     /// JSON that satisfies the component's schema.
     pub(super) config: String,
     pub(super) limits: PluginLimits,
     pub(super) grants: Arc<Grants>,
     pub(super) isolation: Isolation,
+    /// Where it is noted how much memory instances come to.
+    pub(super) metrics: Option<Arc<PluginMetrics>>,
 }
 
 /// One thread's instances that are in no call.

@@ -2,6 +2,7 @@
 //! mean, and what becomes of the exchange when they fail.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -17,6 +18,7 @@ use super::plugin::Plugin;
 use crate::config::checked::OnFailure;
 use crate::error::{Cause, Failure};
 use crate::limits;
+use crate::observe::metrics::PluginMetrics;
 use crate::store::Space;
 
 /// One plugin in a chain.
@@ -32,6 +34,8 @@ pub struct Use {
     pub space: Space,
     /// What becomes of an exchange when it fails.
     pub on_failure: OnFailure,
+    /// What its calls cost.
+    pub metrics: Arc<PluginMetrics>,
     /// Stops calling it when it keeps failing, if that was asked for.
     pub breaker: Option<Arc<Breaker>>,
 }
@@ -116,9 +120,9 @@ impl Use {
             let status = http::StatusCode::from_u16(ended.status).unwrap_or_default();
             exchange.response = Some(ResponseHead { status, headers: HeaderMap::new() });
         }
-        let name = hook::LOG.name;
+        let begun = Instant::now();
         let told = self.call(&hook::LOG, (), place, exchange).await;
-        if let Err(failure) = self.settle(name, told, exchange) {
+        if let Err(failure) = self.settle(&hook::LOG, told, exchange, (place, begun)) {
             self.report(&failure, exchange);
         }
     }
@@ -132,12 +136,13 @@ impl Use {
         if self.is_stopped() {
             return self.stopped().map(|()| None);
         }
+        let begun = Instant::now();
         let called = self.call(hook, (), place, exchange).await;
         let decided = called.and_then(|(flow,)| match flow.map_err(CallError::Failed)? {
             Flow::Next => Ok(None),
             Flow::Reply(reply) => parse_reply(reply).map(Some).map_err(CallError::Failed),
         });
-        match self.settle(hook.name, decided, exchange) {
+        match self.settle(hook, decided, exchange, (place, begun)) {
             Ok(reply) => Ok(reply),
             Err(failure) => self.went_wrong(failure, exchange).map(|()| None),
         }
@@ -153,13 +158,14 @@ impl Use {
         if self.is_stopped() {
             return self.stopped().map(|()| Piece::Pass);
         }
+        let begun = Instant::now();
         let called = self.call(hook, piece, place, exchange).await;
         let decided = called.and_then(|(flow,)| match flow.map_err(CallError::Failed)? {
             ChunkFlow::Pass => Ok(Piece::Pass),
             ChunkFlow::Replace(bytes) => Ok(Piece::Replace(bytes.into())),
             ChunkFlow::Reply(reply) => parse_reply(reply).map(Piece::Reply).map_err(CallError::Failed),
         });
-        match self.settle(hook.name, decided, exchange) {
+        match self.settle(hook, decided, exchange, (place, begun)) {
             Ok(piece) => Ok(piece),
             Err(failure) => self.went_wrong(failure, exchange).map(|()| Piece::Pass),
         }
@@ -186,12 +192,16 @@ impl Use {
     }
 
     /// Make of a call's end what it means for the use and for the exchange.
-    fn settle<T>(
+    fn settle<P, R, T>(
         &self,
-        hook: &'static str,
+        hook: &Hook<P, R>,
         ended: Result<T, CallError>,
         exchange: &mut Exchange,
+        (place, begun): (Place, Instant),
     ) -> Result<T, Failure> {
+        let time = begun.elapsed();
+        exchange.plugin_time += time;
+        self.metrics.called(place.worker, hook.number, time, ended.is_err());
         match ended {
             Ok(decided) => {
                 exchange.before = None;
@@ -202,7 +212,7 @@ impl Use {
             }
             Err(error) => {
                 exchange.undo();
-                let failure = self.failure(hook, &error);
+                let failure = self.failure(hook.name, &error);
                 if self.breaker.as_ref().is_some_and(|breaker| breaker.failed() == After::Tripped) {
                     tracing::error!(plugin = &*self.name, "tripped: it is not called for a while. {}", failure.detail);
                 }

@@ -12,6 +12,7 @@ use super::scratch::Owner;
 use super::services::Services;
 use super::wasi::Wasi;
 use crate::limits;
+use crate::observe::metrics::PluginMetrics;
 use crate::store::Space;
 
 /// Data of a plugin's store.
@@ -35,7 +36,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(plugin: Arc<str>, services: Arc<Services>, grants: Arc<Grants>, memory: usize) -> Self {
+    pub(super) fn new(plugin: Arc<str>, services: Arc<Services>, grants: Arc<Grants>, limiter: Limiter) -> Self {
         Self {
             exchange: Box::new(Exchange::vacant()),
             lent: false,
@@ -46,7 +47,7 @@ impl State {
             services,
             grants,
             wasi: Wasi::default(),
-            limiter: Limiter { memory, denied: false },
+            limiter,
             deadline: Deadline::default(),
         }
     }
@@ -155,14 +156,31 @@ impl State {
 pub(super) struct Limiter {
     /// What is left, for all memories of the instance together.
     memory: usize,
+    /// What it has by now.
+    taken: usize,
     /// Whether growth was denied, which explains the trap that usually follows.
     pub(super) denied: bool,
+    /// Where it is noted; nowhere while it is only asked who it is.
+    metrics: Option<Arc<PluginMetrics>>,
+}
+
+impl Limiter {
+    pub(super) fn new(memory: usize, metrics: Option<Arc<PluginMetrics>>) -> Self {
+        Self { memory, taken: 0, denied: false, metrics }
+    }
 }
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let left = self.memory.checked_sub(desired.saturating_sub(current));
+        let more = desired.saturating_sub(current);
+        let left = self.memory.checked_sub(more);
         self.denied |= left.is_none();
+        if left.is_some() {
+            self.taken += more;
+            if let Some(metrics) = &self.metrics {
+                metrics.grown(self.taken as u64);
+            }
+        }
         self.memory = left.unwrap_or(self.memory);
         Ok(left.is_some())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::clock::CONTROL;
 use super::hook;
@@ -16,12 +16,17 @@ use crate::store::Space;
 pub(super) fn start(control: &Handle, plugin: &Arc<Plugin>, interval: Duration) {
     let plugin = Arc::downgrade(plugin);
     control.spawn(async move {
-        let mut ticks = interval_at(tokio::time::Instant::now() + interval, interval);
+        let mut ticks = interval_at(Instant::now() + interval, interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             let Some(plugin) = plugin.upgrade() else { return };
-            if let Err(error) = call(&plugin).await {
+            let begun = Instant::now();
+            let ended = call(&plugin).await;
+            if let Some(metrics) = &plugin.setup.metrics {
+                metrics.called(CONTROL, hook::TIMER.number, begun.elapsed(), ended.is_err());
+            }
+            if let Err(error) = ended {
                 tracing::warn!(plugin = plugin.name(), "{}: {error}", hook::TIMER.name);
             }
         }

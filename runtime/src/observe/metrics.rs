@@ -11,8 +11,11 @@ use std::time::Duration;
 use crate::limits;
 use crate::observe::record::Connection;
 
+mod plugins;
 mod render;
 mod shard;
+
+pub use plugins::{HOOKS, PluginMetrics};
 
 use shard::{Shard, add, subtract};
 
@@ -25,6 +28,7 @@ pub struct Metrics {
     workers: Box<[Arc<WorkerMetrics>]>,
     routes: Mutex<Routes>,
     failures: RwLock<Failures>,
+    plugins: Mutex<BTreeMap<Arc<str>, Arc<PluginMetrics>>>,
 }
 
 /// Every pair of a route and a service that was ever asked for, as far as there is room.
@@ -105,7 +109,18 @@ impl Metrics {
             workers: (0..workers).map(|_| Arc::default()).collect(),
             routes: Mutex::default(),
             failures: RwLock::default(),
+            plugins: Mutex::default(),
         }
+    }
+
+    /// For the calls of a plugin, by the name it is used by. Those beyond [`limits::METRIC_PLUGINS`] share one. To be
+    /// called when a generation is built.
+    pub fn plugin(&self, name: &str) -> Arc<PluginMetrics> {
+        let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = plugins.contains_key(name) || plugins.len() < limits::METRIC_PLUGINS;
+        let name: Arc<str> = if known { name } else { OTHER }.into();
+        let workers = self.workers.len();
+        Arc::clone(plugins.entry(Arc::clone(&name)).or_insert_with(|| Arc::new(PluginMetrics::new(name, workers))))
     }
 
     /// For the requests of a route; "" if none was found. The same pair leads to the same object, so that counts outlive
@@ -160,7 +175,8 @@ impl Metrics {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let routes: Vec<Arc<RouteMetrics>> = routes.pairs.values().map(|pair| Arc::clone(&pair.metrics)).collect();
         let failures = self.failures.read().unwrap_or_else(PoisonError::into_inner).list();
-        render::render(render::Scrape { routes, workers: self.workers.to_vec(), failures, extra })
+        let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        render::render(render::Scrape { routes, plugins, workers: self.workers.to_vec(), failures, extra })
     }
 
     /// What [`Self::render`] makes.

@@ -165,7 +165,7 @@ impl Observer {
             attempts: &journal.attempts,
             total,
             upstream,
-            plugins: journal.plugins,
+            plugins: exchange.plugin_time,
             failure: journal.failure.as_ref().map(failing),
         };
         self.write(&record);

@@ -56,8 +56,6 @@ pub(super) struct Journal {
     pub(super) upstream_status: Option<u16>,
     /// From the request's being sent on to the head of the response.
     pub(super) upstream: Option<Duration>,
-    /// What plugins took.
-    pub(super) plugins: Duration,
     /// Until the answer's head was handed over.
     pub(super) answered: Duration,
     pub(super) status: u16,
@@ -110,7 +108,6 @@ impl Journal {
             attempts: Vec::new(),
             upstream_status: None,
             upstream: None,
-            plugins: Duration::ZERO,
             answered: Duration::ZERO,
             status: 0,
             sent: 0,
@@ -205,7 +202,7 @@ impl Ongoing {
             failure: journal.failure.as_ref().map(|failure| failure.cause.code()),
             answered: journal.answered,
             upstream: journal.upstream,
-            plugins: journal.plugins,
+            plugins: self.exchange.plugin_time,
             total,
             received: journal.received(),
             sent: journal.sent,

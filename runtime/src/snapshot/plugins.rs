@@ -13,6 +13,7 @@ use crate::host::grants::Grants;
 use crate::host::library::{Library, bundled};
 use crate::host::plugin_use::Use;
 use crate::limits;
+use crate::observe::metrics::Metrics;
 use crate::store::Space;
 use crate::upstreams::Upstreams;
 
@@ -54,6 +55,7 @@ pub(super) struct Plugins<'s> {
     faults: &'s Faults,
     library: &'s mut Library,
     upstreams: &'s mut Upstreams,
+    metrics: &'s Metrics,
 }
 
 impl<'s> Plugins<'s> {
@@ -62,8 +64,9 @@ impl<'s> Plugins<'s> {
         faults: &'s Faults,
         library: &'s mut Library,
         upstreams: &'s mut Upstreams,
+        metrics: &'s Metrics,
     ) -> Self {
-        Self { components: components(config, faults, library), config, faults, library, upstreams }
+        Self { components: components(config, faults, library), config, faults, library, upstreams, metrics }
     }
 
     /// `scope` names where they stand: each use there has counters of its own.
@@ -85,12 +88,21 @@ impl<'s> Plugins<'s> {
             return None;
         }
         let grants = self.grants(name, &component, plugin_use)?;
-        match self.library.plugin(&component, plugin_use, grants) {
+        let metrics = self.metrics.plugin(name);
+        match self.library.plugin(&component, plugin_use, grants, Arc::clone(&metrics)) {
             Ok(plugin) => {
                 let priority = plugin_use.priority.unwrap_or(component.priority);
                 let breaker = plugin_use.trip.map(|trip| Arc::new(Breaker::new(trip)));
                 let space = Space::of(&[scope, &[name]].concat());
-                Some(Use { name: name.into(), priority, plugin, space, on_failure: plugin_use.on_failure, breaker })
+                Some(Use {
+                    name: name.into(),
+                    priority,
+                    plugin,
+                    space,
+                    on_failure: plugin_use.on_failure,
+                    metrics,
+                    breaker,
+                })
             }
             Err(error) => {
                 self.faults.at(&plugin_use.config.span, format!("{name} refuses this config: {error}"));

@@ -11,6 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
 
+use super::plugins::{HOOKS, PLUGIN_BOUNDS, PluginMetrics};
 use super::shard::{BOUNDS, EXCHANGE_BOUNDS, GATEWAY_BOUNDS, Shard, Sum, Times};
 use super::{Extra, Health, OTHER, RouteMetrics, TargetState, WorkerMetrics};
 
@@ -24,6 +25,7 @@ type Bytes = fn(&Shard) -> &AtomicU64;
 #[derive(Debug)]
 pub(super) struct Scrape {
     pub(super) routes: Vec<Arc<RouteMetrics>>,
+    pub(super) plugins: Vec<Arc<PluginMetrics>>,
     pub(super) workers: Vec<Arc<WorkerMetrics>>,
     pub(super) failures: Vec<FailureCount>,
     pub(super) extra: Extra,
@@ -43,6 +45,7 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.of_routes(&mut encoder)?;
         self.of_failures(&mut encoder)?;
+        self.of_plugins(&mut encoder)?;
         self.of_workers(&mut encoder)?;
         self.of_targets(&mut encoder)?;
         self.of_gateway(&mut encoder)
@@ -89,17 +92,13 @@ impl Scrape {
         of: fn(&Shard) -> &Times,
     ) -> fmt::Result {
         let mut family = describe(encoder, name, help, MetricType::Histogram)?;
-        let seconds = bounds.iter().map(|nanoseconds| *nanoseconds as f64 / 1e9).chain([f64::INFINITY]);
-        let mut buckets: Vec<(f64, u64)> = seconds.map(|bound| (bound, 0)).collect();
+        let mut buckets = buckets(bounds);
         for route in &self.routes {
             let mut sum = Sum::default();
             route.shards().for_each(|shard| of(shard).add_to(&mut sum));
-            let count = sum.buckets.iter().sum();
+            let count = fill(&mut buckets, &sum);
             if count == 0 {
                 continue;
-            }
-            for (bucket, sum) in buckets.iter_mut().zip(sum.buckets) {
-                bucket.1 = sum;
             }
             let labels = [("route", &*route.route), ("service", &*route.service)];
             family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum.seconds, count, &buckets, None)?;
@@ -112,6 +111,33 @@ impl Scrape {
         let mut family = describe(encoder, "tidegate_failures", help, MetricType::Counter)?;
         for (code, service, count) in &self.failures {
             counter(&mut family, &[("code", *code), ("service", &**service)], *count)?;
+        }
+        Ok(())
+    }
+
+    fn of_plugins(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let sums: Vec<_> = self
+            .plugins
+            .iter()
+            .flat_map(|plugin| HOOKS.iter().enumerate().map(move |(number, hook)| (plugin, *hook, plugin.sum(number))))
+            .filter_map(|(plugin, hook, sum)| Some(([("plugin", &*plugin.name), ("hook", hook)], sum?)))
+            .collect();
+        let (name, help) = ("tidegate_plugin_duration_seconds", "Calls of plugins, waiting included.");
+        let mut family = describe(encoder, name, help, MetricType::Histogram)?;
+        let mut buckets = buckets(&PLUGIN_BOUNDS);
+        for (labels, (sum, _)) in &sums {
+            let count = fill(&mut buckets, sum);
+            family.encode_family(labels)?.encode_histogram::<NoLabelSet>(sum.seconds, count, &buckets, None)?;
+        }
+        let help = "Calls of plugins that failed, whether or not their exchange went on.";
+        let mut family = describe(encoder, "tidegate_plugin_failures", help, MetricType::Counter)?;
+        for (labels, (_, failures)) in &sums {
+            counter(&mut family, labels, *failures)?;
+        }
+        let (name, help) = ("tidegate_plugin_memory_peak_bytes", "The most that one instance has come to.");
+        let mut family = describe(encoder, name, help, MetricType::Gauge)?;
+        for plugin in self.plugins.iter().filter(|plugin| plugin.peak() > 0) {
+            gauge(&mut family, &[("plugin", &*plugin.name)], plugin.peak())?;
         }
         Ok(())
     }
@@ -186,6 +212,20 @@ impl RouteMetrics {
         }
         codes
     }
+}
+
+/// A histogram's bounds in seconds, with nothing in them.
+fn buckets(bounds: &[u64; BOUNDS]) -> Vec<(f64, u64)> {
+    let seconds = bounds.iter().map(|nanoseconds| *nanoseconds as f64 / 1e9).chain([f64::INFINITY]);
+    seconds.map(|bound| (bound, 0)).collect()
+}
+
+/// Put `sum` into them, and say how many that are.
+fn fill(buckets: &mut [(f64, u64)], sum: &Sum) -> u64 {
+    for (bucket, sum) in buckets.iter_mut().zip(sum.buckets) {
+        bucket.1 = sum;
+    }
+    sum.buckets.iter().sum()
 }
 
 fn describe<'e>(
