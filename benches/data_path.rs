@@ -16,6 +16,7 @@ use tidegate::host::library::Library;
 use tidegate::host::plugin_use::Place;
 use tidegate::host::services::Services;
 use tidegate::observe::metrics::Metrics;
+use tidegate::observe::sinks::Deliveries;
 use tidegate::snapshot::{self, Snapshot, Stock};
 use tidegate::store::counters::Counters;
 use tidegate::transport::Transports;
@@ -32,6 +33,7 @@ fn snapshot(config: &str) -> Snapshot {
         library: Library::new(Engine::new(1).expect("an engine"), services, 1, None, None),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
+        sinks: Deliveries::new(None),
         metrics: Arc::new(Metrics::new(1)),
     };
     snapshot::build(&config, faults, &mut stock, &[0], 1).unwrap_or_else(|report| panic!("{report}"))

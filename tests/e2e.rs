@@ -19,4 +19,5 @@ mod plugins;
 mod proxying;
 mod reload;
 mod routing;
+mod sinks;
 mod upstreams;

@@ -3,4 +3,5 @@
 mod curl;
 mod grpc;
 mod nginx;
+mod rsyslog;
 mod websocket;

@@ -32,6 +32,7 @@ macro_rules! exporting_world {
                     "tidegate:plugin/crypto@0.1.0": crate::bindings::imports::tidegate::plugin::crypto,
                     "tidegate:plugin/passwords@0.1.0": crate::bindings::imports::tidegate::plugin::passwords,
                     "tidegate:plugin/secrets@0.1.0": crate::bindings::imports::tidegate::plugin::secrets,
+                    "tidegate:plugin/sink@0.1.0": crate::bindings::imports::tidegate::plugin::sink,
                     "tidegate:plugin/http-client@0.1.0": crate::bindings::imports::tidegate::plugin::http_client,
                 },
                 default_bindings_module: $bindings,

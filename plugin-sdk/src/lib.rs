@@ -45,7 +45,7 @@
 //!   [`TimerHook`]: what no request asks for.
 //! - [`Request`], [`Response`]: read and edited by hooks; edits are sent in batches.
 //! - [`exchange`], [`identity`], [`counters`], [`kv`], [`crypto`], [`mod@log`]: what else the gateway
-//!   offers every plugin; [`http`] and [`secrets`]: what it offers those that are granted it.
+//!   offers every plugin; [`http`], [`secrets`] and [`sink`]: what it offers those that are granted it.
 //! - [`export!`]: makes it all a plugin.
 //! - [`testing`]: hooks under `cargo test`, on no gateway at all.
 //!
@@ -80,6 +80,7 @@ mod query;
 mod request;
 mod response;
 pub mod secrets;
+pub mod sink;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 

@@ -1,20 +1,22 @@
 //! The whole gateway: starts the workers, puts each new generation in place, drains and stops. The control plane lives
 //! here; no request ever waits for it.
 
+mod parts;
+
 use std::io;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use tidegate_precompiled::Cache;
 use tokio::runtime::Handle as Control;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{Admin, Readiness, View};
+use parts::{access_log, admin, cache};
+
+use crate::admin::{Readiness, View};
 use crate::balance::Standing;
 use crate::config::checked::{AccessLog as LogSettings, Counters as CounterSettings, LogTarget, PluginCache};
 use crate::config::{self, Config, Report};
@@ -24,9 +26,10 @@ use crate::host::library::Library;
 use crate::host::services::Services;
 use crate::limits;
 use crate::listeners::Listeners;
-use crate::observe::access_log::{AccessLog, Format, Lines, Settings, Target};
+use crate::observe::access_log::{AccessLog, Lines};
 use crate::observe::failures::Failures;
 use crate::observe::metrics::{Health, Metrics, TargetState};
+use crate::observe::sinks::Deliveries;
 use crate::proxy::observer::Observer;
 use crate::proxy::worker::{Handle, Live, Order};
 use crate::snapshot::{self, Snapshot, Stock};
@@ -131,6 +134,7 @@ pub fn check(path: &Path) -> anyhow::Result<Summary> {
         library: Library::new(Engine::new(1)?, services, 1, None, cache(&config)),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
+        sinks: Deliveries::new(None),
         metrics: Arc::new(Metrics::new(1)),
     };
     let ids: Vec<_> = (0..).take(config.listeners.len()).collect();
@@ -178,6 +182,7 @@ impl Gateway {
             ),
             transports: Transports::default(),
             upstreams: Upstreams::new(Some(control.clone()), count),
+            sinks: Deliveries::new(Some(control.clone())),
             metrics: Arc::clone(&metrics),
         };
         let mut listeners = Listeners::default();
@@ -236,6 +241,7 @@ impl Gateway {
                 () = self.watch.changed() => self.reload(),
                 Some(()) = self.signals.hangup.recv() => {
                     self.access_log.iter().for_each(|log| log.reopen());
+                    self.stock.sinks.reopen();
                     self.reload();
                 }
                 _ = retire.tick(), if !self.retired.is_empty() => self.retire(),
@@ -287,9 +293,11 @@ impl Gateway {
         self.drain.cancel();
         self.listeners.close();
         let (workers, access_log) = (self.workers, self.access_log);
-        let admin = self.admin;
+        let (admin, sinks) = (self.admin, self.stock.sinks);
         let ended = async move {
             let joined = tokio::task::spawn_blocking(move || workers.into_iter().for_each(Handle::join)).await;
+            // No worker is left that could hand anything in.
+            sinks.end().await;
             // To the last, whoever asks hears that the gateway is draining.
             if let Some((server, end)) = admin {
                 end.cancel();
@@ -306,54 +314,6 @@ impl Gateway {
             Some(()) = self.signals.interrupt.recv() => stop_now(),
         }
     }
-}
-
-/// Where compiled plugins are kept: where the configuration says, or where this machine keeps such things. Without such a
-/// place, plugins are compiled at every start.
-fn cache(config: &Config) -> Option<Cache> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder = match &config.plugin_cache {
-        PluginCache::Off => return None,
-        PluginCache::At(folder) => Some(folder.clone()),
-        // systemd's own for the unit, or the user's.
-        PluginCache::Usual => variable("CACHE_DIRECTORY")
-            .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("tidegate")))
-            .or_else(|| Some(variable("HOME")?.join(".cache/tidegate"))),
-    }?;
-    Cache::open(&folder.join("plugins"), limits::PLUGIN_CACHE_BYTES)
-        .map_err(|error| tracing::warn!(%error, "plugins are compiled at every start: set `plugin_cache`"))
-        .ok()
-}
-
-/// The access log, if there is to be one.
-fn access_log(settings: &LogSettings) -> io::Result<Option<AccessLog>> {
-    use std::io::IsTerminal;
-    let Some(target) = &settings.target else { return Ok(None) };
-    let (target, people) = match target {
-        LogTarget::Stdout => (Target::Stdout, io::stdout().is_terminal()),
-        LogTarget::File(path) => (Target::File(path.clone()), false),
-    };
-    let format = if settings.text.unwrap_or(people) { Format::Text } else { Format::Json };
-    AccessLog::start(Settings { target, format }).map(Some)
-}
-
-/// The admin server, if there is to be one.
-fn admin(
-    config: &Config,
-    control: &Control,
-    metrics: Arc<Metrics>,
-    failures: Arc<Failures>,
-    outlook: Outlook,
-    workers: usize,
-) -> anyhow::Result<Option<(JoinHandle<io::Result<()>>, CancellationToken)>> {
-    let Some(address) = &config.admin else { return Ok(None) };
-    let listener =
-        TcpListener::bind(address.value).with_context(|| format!("cannot listen on {} for `admin`", address.value))?;
-    tracing::info!(address = %listener.local_addr()?, "admin listening");
-    let version = env!("CARGO_PKG_VERSION");
-    let admin = Arc::new(Admin::new(metrics, failures, Arc::new(outlook), version, workers));
-    let end = CancellationToken::new();
-    Ok(Some((control.spawn(admin.serve(listener, end.clone())), end)))
 }
 
 /// The gateway as its admin server sees it.

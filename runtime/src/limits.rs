@@ -1,9 +1,11 @@
 //! Every bound, with its unit and the reason for its size; the defaults of those in gateway.toml, too.
 
+mod sinks;
 mod stores;
 
 use std::time::Duration;
 
+pub use sinks::*;
 pub use stores::*;
 
 /// Largest gateway.toml: far above a million credentials, far below what would exhaust memory.

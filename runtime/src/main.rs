@@ -71,6 +71,8 @@ fn run(config: &Path) -> anyhow::Result<()> {
     let control = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let gateway = Gateway::start(config, control.handle())?;
     control.block_on(gateway.run());
+    // Dropping it would wait for a disk that takes nothing, if a sink's file is on one.
+    control.shutdown_background();
     Ok(())
 }
 

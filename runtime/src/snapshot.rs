@@ -20,6 +20,7 @@ use crate::host::library::Library;
 use crate::host::plugin_use::Use;
 use crate::identity::Identities;
 use crate::observe::metrics::{Metrics, RouteMetrics};
+use crate::observe::sinks::{Deliveries, Sinks};
 use crate::proxy::route::Router;
 use crate::proxy::worker::ListenerId;
 use crate::tls::files::{self, Pem};
@@ -45,6 +46,8 @@ pub struct Snapshot {
     pub unrouted: Arc<RouteMetrics>,
     /// All upstreams, each once.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// Where plugins may hand records to.
+    pub sinks: Arc<Sinks>,
 }
 
 /// What connections of a listener begin with.
@@ -120,6 +123,8 @@ pub struct Stock {
     pub transports: Transports,
     /// Upstreams with their tasks.
     pub upstreams: Upstreams,
+    /// Sinks with their tasks.
+    pub sinks: Deliveries,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
@@ -144,7 +149,10 @@ pub fn build(
     upstreams.sort_by_key(Arc::as_ptr);
     upstreams.dedup_by(|a, b| Arc::ptr_eq(a, b));
 
-    let mut plugins = Plugins::new(config, &faults, &mut stock.library, &mut stock.upstreams, &stock.metrics);
+    let resolver = || stock.upstreams.resolver(&config.dns, &faults);
+    let sinks = Arc::new(stock.sinks.sinks(&config.sinks, &config.dns, &stock.metrics, resolver, &faults));
+
+    let mut plugins = Plugins::new(config, &faults, &mut stock.library, &mut stock.upstreams, &stock.metrics, &sinks);
     let global = plugins.resolve(&["global"], &config.plugins);
     let mut routes = Vec::new();
     let mut names = Vec::new();
@@ -186,6 +194,7 @@ pub fn build(
         global: chain([&global]),
         unrouted: stock.metrics.route("", ""),
         upstreams,
+        sinks,
     })
 }
 

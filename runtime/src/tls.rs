@@ -133,4 +133,4 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

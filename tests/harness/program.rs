@@ -1,4 +1,4 @@
-//! Other people's programs: nginx as an upstream, redis for counters, curl as a client.
+//! Other people's programs: nginx as an upstream, redis for counters, rsyslog as who takes records, curl as a client.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -53,6 +53,26 @@ impl Program {
         Self { address, folder, child }.listening("redis-server").await
     }
 
+    /// rsyslog in the foreground, by UDP and TCP at the same port. Each message is a line of `out` in its folder:
+    /// `PRI|APP-NAME|PROCID|MSG`.
+    pub async fn rsyslog() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = Upstream::nobody().await;
+        fs::write(folder.path().join("rsyslog.conf"), rsyslog_configuration(folder.path(), address)).unwrap();
+        let child = rsyslogd(folder.path());
+        Self { address, folder, child }.listening("rsyslog").await
+    }
+
+    /// End rsyslog in order, and start it again after this time.
+    pub async fn restart_rsyslog(mut self, pause: std::time::Duration) -> Self {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        until("rsyslog to end", async || self.child.try_wait().unwrap()).await;
+        tokio::time::sleep(pause).await;
+        self.child = rsyslogd(self.folder.path());
+        self.listening("rsyslog").await
+    }
+
     async fn listening(mut self, name: &str) -> Self {
         until(&format!("{name} to listen"), async || {
             assert_eq!(self.child.try_wait().unwrap(), None, "{name} has ended");
@@ -84,6 +104,24 @@ fn configuration(folder: &Path, servers: &str, address: SocketAddr) -> String {
     )
 }
 
+fn rsyslogd(folder: &Path) -> Child {
+    let mut command = Command::new(found(&["rsyslogd", "/usr/sbin/rsyslogd"]));
+    command.args(["-n", "-f"]).arg(folder.join("rsyslog.conf")).arg("-i").arg(folder.join("rsyslog.pid"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn rsyslog_configuration(folder: &Path, address: SocketAddr) -> String {
+    let (folder, ip, port) = (folder.display(), address.ip(), address.port());
+    format!(
+        "global(workDirectory=\"{folder}\" maxMessageSize=\"64k\")\n\
+         module(load=\"imtcp\")\nmodule(load=\"imudp\")\n\
+         input(type=\"imtcp\" address=\"{ip}\" port=\"{port}\")\n\
+         input(type=\"imudp\" address=\"{ip}\" port=\"{port}\")\n\
+         template(name=\"line\" type=\"string\" string=\"%pri%|%app-name%|%procid%|%msg%\\n\")\n\
+         action(type=\"omfile\" file=\"{folder}/out\" template=\"line\")\n"
+    )
+}
+
 /// curl with `arguments`, in `folder`, until it ends.
 pub async fn curl(folder: &Path, arguments: &[&str]) -> Curled {
     let mut command = Command::new(found(&["curl", "/usr/bin/curl"]));
@@ -108,5 +146,5 @@ fn found(names: &[&'static str]) -> &'static str {
     names
         .iter()
         .find(runs)
-        .unwrap_or_else(|| panic!("{} is missing: apt-get install nginx-light redis-server curl", names[0]))
+        .unwrap_or_else(|| panic!("{} is missing: apt-get install nginx-light redis-server curl rsyslog", names[0]))
 }

@@ -14,12 +14,18 @@ fn config(upstream: &Upstream, rest: &str) -> String {
     let plugin = format!("plugins = [{{ use = \"caller\", {rest} }}]");
     // One worker, so that it is known which connections and instances are used.
     let secrets = "workers = 1\nlisteners = [{ address = \"127.0.0.1:0\" }]\nsecrets = { one = \"env:PATH\", two = \"the second\" }\n";
-    format!("{secrets}{}\n[components.caller]\npath = \"caller.wasm\"\n", one_route(upstream.address, &plugin))
+    let sinks = ["one", "other"].map(|name| {
+        format!(
+            "[[sinks]]\nname = \"{name}\"\nkind = \"file\"\npath = \"{name}.log\"\nbatch = {{ max_wait = \"50ms\" }}\n"
+        )
+    });
+    let route = one_route(upstream.address, &plugin);
+    format!("{secrets}{route}\n[components.caller]\npath = \"caller.wasm\"\n{}", sinks.concat())
 }
 
 fn granted(origin: &Origin) -> String {
     format!(
-        "grants = {{ http = [\"http://{}\"], secrets = [\"two\"] }}, config = {{ secret = \"two\" }}",
+        "grants = {{ http = [\"http://{}\"], secrets = [\"two\"], sinks = [\"one\"] }}, config = {{ secret = \"two\" }}",
         origin.address
     )
 }
@@ -123,7 +129,7 @@ async fn a_server_that_fails_is_told_to_the_plugin() {
         "grants = {{ http = [\"http://{nobody}\", \"http://{}\", \"http://{}\", \"http://no-such-name.invalid\"] }}",
         silent.address, large.address
     );
-    let rest = grants.replace("] }", "], secrets = [\"two\"] }");
+    let rest = grants.replace("] }", "], secrets = [\"two\"], sinks = [\"one\"] }");
     let gateway = gateway(&upstream, &rest).await;
     for (url, told) in [
         (format!("http://{nobody}/"), "refused"),
@@ -151,6 +157,27 @@ async fn secrets_are_known_by_grant_and_never_shown() {
 }
 
 #[tokio::test]
+async fn records_are_delivered_to_granted_sinks_and_to_no_others() {
+    let upstream = Upstream::echo("u").await;
+    let idp = Origin::echo("idp").await;
+    let gateway = gateway(&upstream, &granted(&idp)).await;
+    for (sink, told) in [
+        ("one", "taken"),
+        ("other", "this sink is not among the use's `grants.sinks`"),
+        ("none", "this sink is not among the use's `grants.sinks`"),
+    ] {
+        for path in ["/first", "/second"] {
+            assert_eq!(gateway.request("GET", path, &[("x-sink", sink)]).await.text(), told, "{sink}");
+        }
+    }
+    let delivered = until("the records to be there", async || {
+        std::fs::read_to_string(gateway.path("one.log")).ok().filter(|text| text.lines().count() == 2)
+    })
+    .await;
+    assert_eq!(delivered, "/first\n/second\n");
+}
+
+#[tokio::test]
 async fn timers_may_ask_other_servers() {
     let upstream = Upstream::echo("u").await;
     let idp = Origin::serve(|_| async { reply(200, "the keys") }).await;
@@ -166,6 +193,11 @@ async fn what_is_imported_and_not_granted_is_refused_by_name() {
     for (rest, told) in [
         ("enabled = true", "caller imports http-client, which this use is not granted"),
         ("grants = { http = [\"http://a\"] }", "caller imports secrets, which this use is not granted"),
+        (
+            "grants = { http = [\"http://a\"], secrets = [\"two\"] }",
+            "caller imports sink, which this use is not granted",
+        ),
+        ("grants = { sinks = [\"oen\"] }", "there is no sink \"oen\""),
         ("grants = { http = [\"http://a\"], secrets = [\"three\"] }", "there is no secret \"three\""),
         ("grants = { http = [\"http://a/path\"], secrets = [\"two\"] }", "is more than an origin"),
         ("grants = { sockets = true }", "unknown key `sockets`"),

@@ -45,11 +45,12 @@ async fn instances_that_wait_are_isolated_too() {
     let idp = Origin::echo("idp").await;
     let plugin = format!(
         "plugins = [{{ use = \"caller\", isolation = \"request\", config = {{ secret = \"s\" }}, \
-         grants = {{ http = [\"http://{}\"], secrets = [\"s\"] }} }}]",
+         grants = {{ http = [\"http://{}\"], secrets = [\"s\"], sinks = [\"f\"] }} }}]",
         idp.address
     );
     let config = format!(
-        "secrets = {{ s = \"the secret\" }}\n{}\n[components.caller]\npath = \"caller.wasm\"\n",
+        "secrets = {{ s = \"the secret\" }}\n{}\n[components.caller]\npath = \"caller.wasm\"\n\
+         [[sinks]]\nname = \"f\"\nkind = \"file\"\npath = \"f.log\"\n",
         one_route(upstream.address, &plugin)
     );
     let gateway = Gateway::start_with(&config, &[("caller.wasm", &built("guests/caller.wasm"))]).await;

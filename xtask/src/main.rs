@@ -69,7 +69,7 @@ cargo xtask <command>
   demo --check    The same, but sends the requests itself, swaps a plugin under load,
                   and fails unless every answer is as it should be.
   test [-- ARGS]  Compile the plugins, then run `cargo test --workspace --locked ARGS`.
-                  Installs nginx, curl and Redis, which some tests run, where they are missing.
+                  Installs nginx, curl, Redis and rsyslog, which some tests run, where missing.
   bench           All measurements, each saved to target/bench/<name>.json, of a gateway
                   built with the profile `dist`:
     bench proxy   CPU time, latency and memory beside nginx (which it installs, and wrk,

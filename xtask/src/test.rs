@@ -20,7 +20,7 @@ use crate::{
 pub(crate) fn run(workspace: &Workspace, extra: &[&str]) -> Result<ExitCode> {
     let start = Instant::now();
     // Before the long builds: whoever lacks them should not wait for it to learn this.
-    programs::require(&[Program::Nginx, Program::Curl, Program::Redis])?;
+    programs::require(&[Program::Nginx, Program::Curl, Program::Redis, Program::Rsyslogd])?;
     setup::run(workspace, Report::Changes)?;
     let setup_took = start.elapsed();
 

@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) scratch: BTreeMap<String, Vec<u8>>,
     pub(super) shared: BTreeMap<String, Vec<u8>>,
     pub(super) secrets: BTreeMap<String, Vec<u8>>,
+    /// Granted sinks, and what was handed over to them.
+    pub(super) sinks: BTreeMap<String, Vec<Vec<u8>>>,
     /// Counted so far: by key, window and algorithm.
     pub(super) hits: BTreeMap<(String, u64, String), u64>,
     /// Keys and values.
@@ -110,6 +112,7 @@ impl State {
             scratch: BTreeMap::new(),
             shared: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            sinks: BTreeMap::new(),
             hits: BTreeMap::new(),
             kept: BTreeMap::new(),
             signatures: None,

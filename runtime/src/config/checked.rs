@@ -2,6 +2,7 @@
 //! compiles it. Spans stay where a later stage may still find a fault.
 
 mod client_side;
+mod sinks;
 mod stores;
 mod upstream_side;
 
@@ -15,6 +16,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use client_side::{AccessLog, CertificateFiles, ClientAuth, ClientLimits, Listener, LogTarget, ServerTls};
+pub use sinks::{
+    BatchLimits, Framing, HttpSink, Sink, SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogOver, SyslogSink,
+};
 pub use stores::{Counters, OnOutage};
 pub use upstream_side::{
     Active, Balance, Dns, HashOn, Health, HttpVersion, Passive, Probe, Retries, ServiceTls, Target, TargetAddress,
@@ -62,6 +66,8 @@ pub struct Config {
     pub services: Vec<Service>,
     /// Who may come in, and with which credentials.
     pub consumers: Vec<Consumer>,
+    /// Where plugins may hand records to.
+    pub sinks: Vec<Sink>,
     /// Files besides gateway.toml whose change is a change of the configuration.
     pub watched: Vec<PathBuf>,
 }
@@ -126,6 +132,8 @@ pub struct Grants {
     pub origins: Vec<Located<Origin>>,
     /// Names of secrets that it may know.
     pub secrets: Vec<Located<Name>>,
+    /// Names of sinks that it may write to.
+    pub sinks: Vec<Located<Name>>,
 }
 
 /// A secret itself. It shows itself to whoever asks for it by name, and to no log.

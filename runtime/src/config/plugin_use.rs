@@ -86,7 +86,11 @@ impl FromStr for Isolation {
 fn grants(plugin_use: &Fields<'_>) -> Grants {
     let Some(value) = plugin_use.value("grants") else { return Grants::default() };
     let Some(fields) = Fields::of(value, "`grants`", plugin_use.faults()) else { return Grants::default() };
-    let grants = Grants { origins: fields.parse_all("http"), secrets: fields.parse_all("secrets") };
+    let grants = Grants {
+        origins: fields.parse_all("http"),
+        secrets: fields.parse_all("secrets"),
+        sinks: fields.parse_all("sinks"),
+    };
     if grants.origins.len() > limits::GRANTS {
         fields.faults().at(fields.span(), format!("a use can be granted {} origins at most", limits::GRANTS));
     }

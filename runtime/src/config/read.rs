@@ -3,6 +3,7 @@
 mod counters;
 mod listeners;
 mod services;
+mod sinks;
 mod upstreams;
 
 use std::cell::RefCell;
@@ -44,6 +45,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     let upstreams: Vec<Upstream> = fields.array("upstreams").filter_map(|value| reading.upstream(value)).collect();
     let services: Vec<Service> = fields.array("services").filter_map(|value| reading.service(value)).collect();
     let consumers: Vec<Consumer> = fields.array("consumers").filter_map(|value| reading.consumer(value)).collect();
+    let sinks = reading.sinks(&fields);
     fields.finish();
     check_keys(&consumers, faults);
     services::check_urls(&services, &upstreams, faults);
@@ -65,6 +67,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
         upstreams,
         services,
         consumers,
+        sinks,
         watched,
     }
 }

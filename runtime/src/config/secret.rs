@@ -1,4 +1,4 @@
-//! A secret in gateway.toml: itself, or where it is. Credentials are compared by digest, so only that leaves this file for them.
+//! A secret in gateway.toml: itself, or where it is. What is compared leaves this file as a digest, what is sent as text.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

@@ -1,5 +1,7 @@
 use super::*;
 
+mod sinks;
+
 fn faults(text: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gateway.toml");

@@ -11,6 +11,7 @@ mod log;
 mod request;
 mod response;
 mod secrets;
+mod sink;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use wasmtime::component::{HasSelf, Linker};
@@ -35,6 +36,7 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime:
     interfaces::crypto::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::passwords::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::sink::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::http_client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 
@@ -45,7 +47,7 @@ pub(super) use response::final_status;
 impl interfaces::types::Host for State {}
 
 /// The interfaces of the contract, for messages about one that is not among them.
-pub(super) const INTERFACES: [&str; 13] = [
+pub(super) const INTERFACES: [&str; 14] = [
     "types",
     "request",
     "response",
@@ -58,6 +60,7 @@ pub(super) const INTERFACES: [&str; 13] = [
     "crypto",
     "passwords",
     "secrets",
+    "sink",
     "http-client",
 ];
 

@@ -48,6 +48,7 @@ pub struct Component {
     pub(super) waits: bool,
     wants_origins: bool,
     wants_secrets: bool,
+    wants_sinks: bool,
 }
 
 impl Component {
@@ -56,7 +57,10 @@ impl Component {
         if self.wants_origins && !grants.has_origins() {
             return Some(("http-client", "grants = { http = [\"https://…\"] }"));
         }
-        (self.wants_secrets && !grants.has_secrets()).then_some(("secrets", "grants = { secrets = [\"…\"] }"))
+        if self.wants_secrets && !grants.has_secrets() {
+            return Some(("secrets", "grants = { secrets = [\"…\"] }"));
+        }
+        (self.wants_sinks && !grants.has_sinks()).then_some(("sink", "grants = { sinks = [\"…\"] }"))
     }
 
     /// Whether it has a timer hook.
@@ -116,6 +120,7 @@ impl Component {
             waits,
             wants_origins: load::imports(engine.wasmtime(), &compiled, &["http-client"]),
             wants_secrets: load::imports(engine.wasmtime(), &compiled, &["secrets"]),
+            wants_sinks: load::imports(engine.wasmtime(), &compiled, &["sink"]),
         })
     }
 }

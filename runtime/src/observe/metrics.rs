@@ -14,6 +14,9 @@ use crate::observe::record::Connection;
 mod plugins;
 mod render;
 mod shard;
+mod sinks;
+
+pub use sinks::{Dropped, SinkMetrics};
 
 pub use plugins::{HOOKS, PluginMetrics};
 
@@ -29,6 +32,7 @@ pub struct Metrics {
     routes: Mutex<Routes>,
     failures: RwLock<Failures>,
     plugins: Mutex<BTreeMap<Arc<str>, Arc<PluginMetrics>>>,
+    sinks: Mutex<BTreeMap<Arc<str>, Arc<SinkMetrics>>>,
 }
 
 /// Every pair of a route and a service that was ever asked for, as far as there is room.
@@ -110,6 +114,7 @@ impl Metrics {
             routes: Mutex::default(),
             failures: RwLock::default(),
             plugins: Mutex::default(),
+            sinks: Mutex::default(),
         }
     }
 
@@ -136,6 +141,18 @@ impl Metrics {
             }
         }
         routes.pair(key, self.workers.len())
+    }
+
+    /// For the sink of this name. The same name leads to the same object. When there is no room, those go that no sink
+    /// uses; if all are in use, the rest share one.
+    pub fn sink(&self, name: &str) -> Arc<SinkMetrics> {
+        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        if !sinks.contains_key(name) && sinks.len() >= limits::METRIC_SINKS {
+            sinks.retain(|_, metrics| Arc::strong_count(metrics) > 1);
+        }
+        let room = sinks.contains_key(name) || sinks.len() < limits::METRIC_SINKS;
+        let name: Arc<str> = if room { name.into() } else { OTHER.into() };
+        Arc::clone(sinks.entry(Arc::clone(&name)).or_insert_with(|| Arc::new(SinkMetrics::new(name))))
     }
 
     /// For worker `id`. One that was not announced counts for itself, and nobody sees it.
@@ -176,7 +193,9 @@ impl Metrics {
         let routes: Vec<Arc<RouteMetrics>> = routes.pairs.values().map(|pair| Arc::clone(&pair.metrics)).collect();
         let failures = self.failures.read().unwrap_or_else(PoisonError::into_inner).list();
         let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        render::render(render::Scrape { routes, plugins, workers: self.workers.to_vec(), failures, extra })
+        let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let workers = self.workers.to_vec();
+        render::render(render::Scrape { routes, plugins, workers, failures, sinks, extra })
     }
 
     /// What [`Self::render`] makes.

@@ -14,6 +14,7 @@ use crate::host::library::{Library, bundled};
 use crate::host::plugin_use::Use;
 use crate::limits;
 use crate::observe::metrics::Metrics;
+use crate::observe::sinks::Sinks;
 use crate::store::Space;
 use crate::upstreams::Upstreams;
 
@@ -56,6 +57,7 @@ pub(super) struct Plugins<'s> {
     library: &'s mut Library,
     upstreams: &'s mut Upstreams,
     metrics: &'s Metrics,
+    sinks: &'s Sinks,
 }
 
 impl<'s> Plugins<'s> {
@@ -65,8 +67,10 @@ impl<'s> Plugins<'s> {
         library: &'s mut Library,
         upstreams: &'s mut Upstreams,
         metrics: &'s Metrics,
+        sinks: &'s Sinks,
     ) -> Self {
-        Self { components: components(config, faults, library), config, faults, library, upstreams, metrics }
+        let components = components(config, faults, library);
+        Self { components, config, faults, library, upstreams, metrics, sinks }
     }
 
     /// `scope` names where they stand: each use there has counters of its own.
@@ -126,11 +130,23 @@ impl<'s> Plugins<'s> {
                 }
             }
         }
+        let mut sinks = BTreeMap::new();
+        for granted in &listed.sinks {
+            let sink = granted.value.as_str();
+            match self.sinks.named(sink) {
+                Some(delivery) => drop(sinks.insert(sink.to_owned(), Arc::clone(delivery))),
+                None => {
+                    let known = self.config.sinks.iter().map(|sink| sink.name.value.as_str());
+                    let help = suggest(sink, known).unwrap_or_else(|| format!("[[sinks]] with name = \"{sink}\""));
+                    self.faults.at_with_help(&granted.span, format!("there is no sink \"{sink}\""), help);
+                }
+            }
+        }
         let origins: Vec<_> = listed.origins.iter().map(|origin| origin.value.clone()).collect();
         let resolver = if origins.is_empty() { None } else { self.upstreams.resolver(&self.config.dns, self.faults) };
         let fetcher = resolver.map(|resolver| self.library.fetcher(resolver)).transpose();
         let fetcher = fetcher.map_err(|error| self.faults.at(&plugin_use.plugin.span, error)).ok()?;
-        let grants = Grants::new(origins, secrets, fetcher);
+        let grants = Grants::new(origins, secrets, sinks, fetcher);
         if let Some((interface, grant)) = component.ungranted(&grants) {
             let message = format!("{name} imports {interface}, which this use is not granted");
             self.faults.at_with_help(&plugin_use.plugin.span, message, format!("to grant it: {grant}"));

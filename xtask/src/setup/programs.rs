@@ -46,6 +46,7 @@ pub(crate) enum Program {
     Nginx,
     Curl,
     Redis,
+    Rsyslogd,
     /// The load of the measurements.
     Wrk,
     /// Starts a program on one core.
@@ -67,6 +68,7 @@ impl Program {
             Self::Nginx => "nginx",
             Self::Curl => "curl",
             Self::Redis => "redis-server",
+            Self::Rsyslogd => "rsyslogd",
             Self::Wrk => "wrk",
             Self::Taskset => "taskset",
             Self::Setpriv => "setpriv",
@@ -78,6 +80,7 @@ impl Program {
             Self::Nginx => "nginx-light",
             Self::Curl => "curl",
             Self::Redis => "redis-server",
+            Self::Rsyslogd => "rsyslog",
             Self::Wrk => "wrk",
             Self::Taskset | Self::Setpriv => "util-linux",
         }
@@ -88,6 +91,7 @@ impl Program {
         match self {
             Self::Nginx => Some("nginx"),
             Self::Redis => Some("redis-server"),
+            Self::Rsyslogd => Some("rsyslog"),
             Self::Curl | Self::Wrk | Self::Taskset | Self::Setpriv => None,
         }
     }
@@ -179,13 +183,13 @@ impl Drop for NoService {
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const POLICY_MARK: &str = "Tidegate's `cargo xtask`";
 
-/// Forbids nginx and Redis alone, and only as long as this process is there.
+/// Forbids nginx, Redis and rsyslog alone, and only as long as this process is there.
 fn policy() -> String {
     let id = std::process::id();
     format!(
         "#!/bin/sh\n\
          # {POLICY_MARK} installs servers as programs, not as services. Without process {id} this does nothing.\n\
-         case \"$*\" in *nginx* | *redis*) [ -d /proc/{id} ] && exit 101 ;; esac\n\
+         case \"$*\" in *nginx* | *redis* | *rsyslog*) [ -d /proc/{id} ] && exit 101 ;; esac\n\
          exit 0\n"
     )
 }

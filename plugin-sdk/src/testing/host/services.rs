@@ -169,3 +169,16 @@ pub(crate) mod passwords {
         }
     }
 }
+
+pub(crate) mod sink {
+    use super::super::current;
+    pub(crate) use crate::bindings::imports::tidegate::plugin::sink::Error;
+
+    pub(crate) fn emit(sink: &str, record: &[u8]) -> Result<(), Error> {
+        current(|state| {
+            let records = state.sinks.get_mut(sink).ok_or(Error::NotGranted)?;
+            records.push(record.to_vec());
+            Ok(())
+        })
+    }
+}

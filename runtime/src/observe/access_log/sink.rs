@@ -1,15 +1,14 @@
 //! Where lines end up: a file that may be rotated under our hands, or a standard output that may be gone, full or slow.
 //! Only the writer's thread is here.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::limits;
+use crate::observe::appended::{append, is_elsewhere};
 
 /// How long a target that takes nothing for now is left alone before it is asked again.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -97,13 +96,7 @@ impl Sink {
     /// Whether the path leads to another file than the one that is open, or to none.
     fn is_elsewhere(&mut self) -> bool {
         self.looked = Instant::now();
-        let Some(path) = &self.path else { return false };
-        let identity = |file: Metadata| (file.dev(), file.ino());
-        match (std::fs::metadata(path).map(identity), self.file.metadata().map(identity)) {
-            (Ok(there), Ok(open)) => there != open,
-            (Err(error), _) => error.kind() == ErrorKind::NotFound,
-            (_, Err(_)) => false,
-        }
+        self.path.as_ref().is_some_and(|path| is_elsewhere(path, &self.file))
     }
 
     fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -139,12 +132,4 @@ impl Sink {
             tracing::error!(%target, %error, "the access log {what}");
         }
     }
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    // Opening a pipe waits until somebody reads it.
-    if std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo() || found.file_type().is_socket()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a socket, and a file is needed"));
-    }
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::plugins::{HOOKS, PLUGIN_BOUNDS, PluginMetrics};
 use super::shard::{BOUNDS, EXCHANGE_BOUNDS, GATEWAY_BOUNDS, Shard, Sum, Times};
-use super::{Extra, Health, OTHER, RouteMetrics, TargetState, WorkerMetrics};
+use super::{Dropped, Extra, Health, OTHER, RouteMetrics, SinkMetrics, TargetState, WorkerMetrics};
 
 /// A code, a service, how many.
 pub(super) type FailureCount = (&'static str, Arc<str>, u64);
@@ -28,6 +28,7 @@ pub(super) struct Scrape {
     pub(super) plugins: Vec<Arc<PluginMetrics>>,
     pub(super) workers: Vec<Arc<WorkerMetrics>>,
     pub(super) failures: Vec<FailureCount>,
+    pub(super) sinks: Vec<Arc<SinkMetrics>>,
     pub(super) extra: Extra,
 }
 
@@ -48,6 +49,7 @@ impl Collector for Scrape {
         self.of_plugins(&mut encoder)?;
         self.of_workers(&mut encoder)?;
         self.of_targets(&mut encoder)?;
+        self.of_sinks(&mut encoder)?;
         self.of_gateway(&mut encoder)
     }
 }
@@ -184,6 +186,44 @@ impl Scrape {
         for target in &self.extra.targets {
             let labels = [("upstream", &*target.upstream), ("target", &*target.target), ("address", &*target.address)];
             gauge(&mut family, &labels, of(target))?;
+        }
+        Ok(())
+    }
+
+    fn of_sinks(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let (name, help) = ("tidegate_sink_records", "Records that a sink has delivered.");
+        self.per_sink(encoder, name, help, MetricType::Counter, SinkMetrics::records)?;
+        let (name, help) = ("tidegate_sink_bytes", "Bytes of those, as they went out.");
+        self.per_sink(encoder, name, help, MetricType::Counter, SinkMetrics::bytes)?;
+        let (name, help) = ("tidegate_sink_retries", "Deliveries that were tried again.");
+        self.per_sink(encoder, name, help, MetricType::Counter, SinkMetrics::retries)?;
+        let help = "Records that a sink has not delivered and will not, by reason.";
+        let mut family = describe(encoder, "tidegate_sink_dropped_records", help, MetricType::Counter)?;
+        for sink in &self.sinks {
+            for reason in Dropped::ALL {
+                let labels = [("sink", &*sink.name), ("reason", reason.name())];
+                counter(&mut family, &labels, sink.dropped(reason))?;
+            }
+        }
+        let help = "What a sink's buffer holds: records that wait, and those on their way.";
+        self.per_sink(encoder, "tidegate_sink_buffer_bytes", help, MetricType::Gauge, SinkMetrics::buffered)
+    }
+
+    fn per_sink(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &'static str,
+        help: &'static str,
+        kind: MetricType,
+        of: fn(&SinkMetrics) -> u64,
+    ) -> fmt::Result {
+        let mut family = describe(encoder, name, help, kind)?;
+        for sink in &self.sinks {
+            let labels = [("sink", &*sink.name)];
+            match kind {
+                MetricType::Counter => counter(&mut family, &labels, of(sink))?,
+                _ => gauge(&mut family, &labels, of(sink))?,
+            }
         }
         Ok(())
     }

@@ -56,6 +56,14 @@ fn the_page_is_whole_and_each_family_is_described_once() {
     worker.upstream_connection(Connection::Reused);
     worker.upstream_connection(Connection::Reused);
     worker.pool_idle(4);
+    let sink = metrics.sink("logs");
+    sink.deliver(3, 100);
+    sink.drop_records(Dropped::GaveUp, 2);
+    sink.retry();
+    let (buffer, gone) = (sink.buffer(), metrics.sink("logs").buffer());
+    buffer.store(7, Ordering::Relaxed);
+    gone.store(70, Ordering::Relaxed);
+    drop(gone);
     let target = |health, address: &str| TargetState {
         upstream: "u".into(),
         target: "t\"\\\n".into(),
@@ -77,6 +85,12 @@ fn the_page_is_whole_and_each_family_is_described_once() {
         (r#"tidegate_upstream_healthy{upstream="u",target="t\"\\\n",address="10.0.0.1:80"}"#, 1.0),
         (r#"tidegate_upstream_healthy{upstream="u",target="t\"\\\n",address=""}"#, 0.0),
         (r#"tidegate_upstream_in_flight{upstream="u",target="t\"\\\n",address=""}"#, 5.0),
+        (r#"tidegate_sink_records_total{sink="logs"}"#, 3.0),
+        (r#"tidegate_sink_bytes_total{sink="logs"}"#, 100.0),
+        (r#"tidegate_sink_dropped_records_total{sink="logs",reason="gave_up"}"#, 2.0),
+        (r#"tidegate_sink_dropped_records_total{sink="logs",reason="full"}"#, 0.0),
+        (r#"tidegate_sink_retries_total{sink="logs"}"#, 1.0),
+        (r#"tidegate_sink_buffer_bytes{sink="logs"}"#, 7.0),
         ("tidegate_access_log_dropped_total", 3.0),
         ("tidegate_generation", 7.0),
         (r#"tidegate_build_info{version="0.1.0"}"#, 1.0),
@@ -144,6 +158,19 @@ fn statuses_and_failures_without_end_share_a_place() {
     assert_eq!(sample(&page, r#"tidegate_requests_total{route="r",service="s",code="200"}"#), 2.0);
     assert_eq!(sample(&page, r#"tidegate_requests_total{route="r",service="s",code="other"}"#), 176.0);
     assert_eq!(sample(&page, r#"tidegate_failures_total{code="route_not_found",service="other"}"#), 10.0);
+}
+
+#[test]
+fn sinks_have_a_bound_and_those_in_use_stay() {
+    let metrics = Metrics::new(1);
+    let used = metrics.sink("used");
+    (0..2 * limits::METRIC_SINKS).for_each(|number| drop(metrics.sink(&number.to_string())));
+    assert!(metrics.sinks.lock().unwrap().len() <= limits::METRIC_SINKS);
+    assert!(Arc::ptr_eq(&used, &metrics.sink("used")));
+    let all: Vec<_> = (0..limits::METRIC_SINKS + 2).map(|number| metrics.sink(&format!("new-{number}"))).collect();
+    let [.., last, very_last] = &*all else { panic!() };
+    assert!(Arc::ptr_eq(last, very_last));
+    assert_eq!(&*last.name, OTHER);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Asks other servers, and tells what came of it: the client in headers, where the request says which URL by `x-fetch`,
+//! Asks other servers, or hands a record to the sink of `x-sink`, and tells what came of it: the client in headers, where the request says which URL by `x-fetch`,
 //! the log where its timer does.
 
 use std::cell::Cell;
@@ -21,6 +21,11 @@ thread_local! {
 impl RequestHook<Result> for Settings {
     fn on_request(&self, request: &mut Request) -> Result {
         CALLS.set(CALLS.get() + 1);
+        if let Some(sink) = request.header("x-sink") {
+            let (sink, record) = (sink.to_str()?, request.path());
+            let told = sink::emit(sink, record).map_or_else(|error| error.to_string(), |()| "taken".to_owned());
+            return Ok(Flow::reply(200).body(told));
+        }
         if let Some(secret) = self.secret.as_ref().and_then(|name| secrets::get(name)) {
             request.set_header("x-secret", secret);
         }

@@ -1,0 +1,125 @@
+//! `[[sinks]]`: where records go that plugins hand over, and how.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+
+use crate::config::reader::Located;
+use crate::config::values::{Authority, Name, SinkUrl};
+
+/// One sink.
+#[derive(Debug)]
+pub struct Sink {
+    /// What plugins call it.
+    pub name: Located<Name>,
+    /// All that makes a difference, but for what is in the file of `ca`.
+    pub settings: SinkSettings,
+    /// Authorities that may have issued its peer's certificate; `None`: the system's.
+    pub ca: Option<Located<PathBuf>>,
+}
+
+/// What becomes of a sink's records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkSettings {
+    /// Where they go.
+    pub to: SinkTo,
+    /// How they are told apart, where nothing else does that.
+    pub framing: Framing,
+    /// What is sent at a time.
+    pub batch: BatchLimits,
+    /// The most bytes that are kept in memory.
+    pub buffer: usize,
+    /// What happens after a delivery that failed.
+    pub retry: SinkRetry,
+}
+
+/// Where records go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkTo {
+    /// To the end of a file.
+    File(PathBuf),
+    /// Each batch is one request.
+    Http(HttpSink),
+    /// Into one connection.
+    Tcp(StreamSink),
+    /// Each record is one datagram, to this address.
+    Udp(Authority),
+    /// Each record is one message (RFC 5424).
+    Syslog(SyslogSink),
+}
+
+/// `kind = "http"`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSink {
+    /// Where requests go.
+    pub url: SinkUrl,
+    /// Their method.
+    pub method: Method,
+    /// Their `Content-Type`.
+    pub content_type: HeaderValue,
+    /// What else they have; marked as sensitive, for it may be secret.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// For one of them as a whole, connecting included.
+    pub timeout: Duration,
+}
+
+/// A TCP connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamSink {
+    /// Who is connected to.
+    pub address: Authority,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// For connecting, and for the peer to take more.
+    pub timeout: Duration,
+}
+
+/// `kind = "syslog"`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyslogSink {
+    /// How messages travel.
+    pub over: SyslogOver,
+    /// `PRIVAL`: 8 times the facility, and the severity (RFC 5424, section 6.2.1).
+    pub priority: u8,
+    /// `APP-NAME`.
+    pub app_name: String,
+}
+
+/// How syslog messages travel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyslogOver {
+    /// One datagram each (RFC 5426).
+    Udp(Authority),
+    /// One after the other, each with its length before it (RFC 6587, octet counting; over TLS: RFC 5425).
+    Tcp(StreamSink),
+}
+
+/// How records are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Each ends with a newline; one that does already gets no other.
+    Newline,
+    /// Not at all.
+    None,
+}
+
+/// What is sent at a time: whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// So many bytes.
+    pub bytes: usize,
+    /// So many records.
+    pub records: usize,
+    /// What there is when its first record is so old.
+    pub wait: Duration,
+}
+
+/// What happens after a delivery that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SinkRetry {
+    /// The longest pause between two attempts.
+    pub wait: Duration,
+    /// How long a batch is tried until it is dropped.
+    pub give_up: Duration,
+}

@@ -1,0 +1,190 @@
+use std::time::Duration;
+
+use http::Method;
+
+use super::{LISTENER, faults};
+use crate::config::checked::{
+    BatchLimits, Framing, HttpSink, Sink, SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogOver, SyslogSink,
+};
+use crate::config::load;
+
+fn sinks(folder: &tempfile::TempDir, text: &str) -> (Vec<Sink>, Vec<std::path::PathBuf>) {
+    let path = folder.path().join("gateway.toml");
+    std::fs::write(&path, format!("{LISTENER}{text}")).unwrap();
+    let (config, faults) = load(&path).unwrap();
+    assert!(faults.is_empty(), "{}", faults.into_report());
+    (config.sinks, config.watched)
+}
+
+#[test]
+fn a_sink_needs_little() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"sinks = [
+        { name = "f", kind = "file", path = "out.ndjson" },
+        { name = "h", kind = "http", url = "https://elastic/_bulk" },
+        { name = "t", kind = "tcp", address = "Logs:5000" },
+        { name = "u", kind = "udp", address = "[::1]:5000" },
+        { name = "s", kind = "syslog", address = "10.0.0.1:514" },
+    ]"#;
+    let usual = |to| SinkSettings {
+        to,
+        framing: Framing::Newline,
+        batch: BatchLimits { bytes: 1 << 20, records: 10_000, wait: Duration::from_secs(1) },
+        buffer: 16 << 20,
+        retry: SinkRetry { wait: Duration::from_secs(30), give_up: Duration::from_secs(600) },
+    };
+    let timeout = Duration::from_secs(10);
+    let expected = [
+        ("f", SinkTo::File(folder.path().join("out.ndjson"))),
+        (
+            "h",
+            SinkTo::Http(HttpSink {
+                url: "https://elastic/_bulk".parse().unwrap(),
+                method: Method::POST,
+                content_type: "application/x-ndjson".parse().unwrap(),
+                headers: Vec::new(),
+                timeout,
+            }),
+        ),
+        ("t", SinkTo::Tcp(StreamSink { address: "logs:5000".parse().unwrap(), tls: false, timeout })),
+        ("u", SinkTo::Udp("[::1]:5000".parse().unwrap())),
+        (
+            "s",
+            SinkTo::Syslog(SyslogSink {
+                over: SyslogOver::Udp("10.0.0.1:514".parse().unwrap()),
+                priority: 134,
+                app_name: "tidegate".to_owned(),
+            }),
+        ),
+    ];
+    let (found, _) = sinks(&folder, text);
+    assert_eq!(found.len(), expected.len());
+    for (sink, (name, to)) in found.into_iter().zip(expected) {
+        assert_eq!((sink.name.value.as_str(), sink.settings, sink.ca), (name, usual(to), None));
+    }
+}
+
+#[test]
+fn a_sink_may_say_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "Bearer sesame\n").unwrap();
+    let text = r#"
+        [[sinks]]
+        name = "h"
+        kind = "http"
+        url = "https://elastic/"
+        method = "PUT"
+        headers = { authorization = "file:token", X-Env = "env:PATH", x-plain = "1" }
+        content_type = "text/plain"
+        ca = "ca.pem"
+        timeout = "3s"
+        framing = "none"
+        batch = { max_bytes = "64KiB", max_records = 10, max_wait = "100ms" }
+        buffer = { memory = "1MiB" }
+        retry = { max_wait = "5s", give_up = "1h" }
+        [[sinks]]
+        name = "s"
+        kind = "syslog"
+        transport = "tcp"
+        address = "logs:6514"
+        tls = true
+        facility = "daemon"
+        severity = "err"
+        app_name = "edge"
+        timeout = "3s"
+    "#;
+    let (found, watched) = sinks(&folder, text);
+    let [http, syslog] = &*found else { panic!() };
+    assert_eq!(watched, [folder.path().join("token"), folder.path().join("ca.pem")]);
+    assert_eq!(http.ca.as_ref().unwrap().value, folder.path().join("ca.pem"));
+    let settings = &http.settings;
+    assert_eq!(settings.batch, BatchLimits { bytes: 64 << 10, records: 10, wait: Duration::from_millis(100) });
+    assert_eq!((settings.framing, settings.buffer), (Framing::None, 1 << 20));
+    assert_eq!(settings.retry, SinkRetry { wait: Duration::from_secs(5), give_up: Duration::from_secs(3600) });
+    let SinkTo::Http(to) = &settings.to else { panic!() };
+    assert_eq!((&to.method, to.content_type.to_str().unwrap(), to.timeout.as_secs()), (&Method::PUT, "text/plain", 3));
+    let mut headers: Vec<_> = to.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    headers.sort_unstable();
+    let path = std::env::var("PATH").unwrap();
+    assert_eq!(headers, [("authorization", "Bearer sesame"), ("x-env", path.as_str()), ("x-plain", "1")]);
+    assert!(!format!("{found:?}").contains("sesame"), "nothing of ours shows it");
+    let SinkTo::Syslog(to) = &syslog.settings.to else { panic!() };
+    assert_eq!((to.priority, to.app_name.as_str()), (27, "edge"));
+    let SyslogOver::Tcp(stream) = &to.over else { panic!() };
+    assert!(stream.tls && stream.timeout == Duration::from_secs(3));
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    for (sink, expected) in [
+        ("", &["`name` is missing", "`kind` is missing"][..]),
+        ("name = \"a\", kind = \"htpp\"", &["`kind` cannot be \"htpp\""]),
+        ("name = \"a\", kind = \"file\", url = \"http://a/\"", &["`path` is missing", "unknown key `url`"]),
+        (
+            "name = \"a\", kind = \"file\", path = \"p\", retry = {}, timeout = \"1s\"",
+            &["unknown key `retry`", "unknown key `timeout`"],
+        ),
+        (
+            "name = \"a\", kind = \"udp\", address = \"a:1\", framing = \"none\", tls = true",
+            &["unknown key `framing`", "unknown key `tls`"],
+        ),
+        (
+            "name = \"a\", kind = \"tcp\", address = \"a\", ca = \"x\"",
+            &["`address`: \"a\" has no port: expected host:port"],
+        ),
+        ("name = \"a\", kind = \"tcp\", address = \"a:1\", ca = \"x\"", &["`ca` goes unheard"]),
+        (
+            "name = \"a\", kind = \"syslog\", address = \"a:1\", facility = \"lokal0\", severity = \"bad\", app_name = \"\"",
+            &[
+                "`facility` cannot be \"lokal0\"",
+                "`severity` cannot be \"bad\"",
+                "`app_name`: expected 1 to 48 printable ASCII characters without spaces",
+            ],
+        ),
+        ("name = \"a\", kind = \"syslog\", address = \"a:1\", tls = true", &["unknown key `tls`"]),
+        (
+            "name = \"a\", kind = \"file\", path = \"p\", buffer = { memory = \"1KiB\", disk = \"x\" }, batch = { max_bytes = \"1B\", max_records = 0, max_wait = \"0s\" }",
+            &[
+                "`memory` is from 64KiB to 1GiB",
+                "unknown key `disk`",
+                "`max_bytes` is from 1KiB to 64MiB, and no more than `buffer.memory`",
+                "`max_records` must be from 1 to 100000, not 0",
+                "`max_wait`: a duration is from 1ms to 24h",
+            ],
+        ),
+        (
+            "name = \"a\", kind = \"file\", path = \"p\", buffer = { memory = \"64KiB\" }, batch = { max_bytes = \"65KiB\" }",
+            &["`max_bytes` is from 1KiB to 64MiB, and no more than `buffer.memory`"],
+        ),
+        (
+            "name = \"a\", kind = \"http\", url = \"http://a/\", headers = { \"a b\" = \"1\", host = \"1\", connection = \"1\", content-type = \"1\", x = \"env:TIDEGATE_NOT_SET\", y = \"sha256:00\", z = 1, Z = \"1\" }",
+            &[
+                "\"a b\" is no header field's name",
+                "`host` is what `url` says",
+                "`connection` is the gateway's own to set",
+                "for `content-type` there is `content_type`",
+                "the environment variable `TIDEGATE_NOT_SET` is not set",
+                "`y`: `sha256:` is followed by 64 hexadecimal digits",
+                "`z` is listed twice: names ignore case",
+                "`z` must be a string, not a whole number",
+            ],
+        ),
+    ] {
+        assert_eq!(faults(&format!("{LISTENER}sinks = [{{ {sink} }}]")), expected, "{sink}");
+    }
+    let twice = "{ name = \"a\", kind = \"file\", path = \"p\" }";
+    assert_eq!(faults(&format!("{LISTENER}sinks = [{twice}, {twice}]")), ["there is another sink named \"a\""]);
+    let many: String = (0..101).map(|n| format!("{{ name = \"{n}\", kind = \"file\", path = \"p\" }},")).collect();
+    assert_eq!(faults(&format!("{LISTENER}sinks = [{many}]")), ["there are at most 100 sinks"]);
+}
+
+#[test]
+fn no_report_shows_a_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    let sink = "{ name = \"a\", kind = \"http\", url = \"http://a/\", headers = { authorization = \"sesame\", x = \"sesa\\u0000me\" }, color = 1 }";
+    std::fs::write(&path, format!("{LISTENER}sinks = [{sink}]")).unwrap();
+    let (_, faults) = load(&path).unwrap();
+    let shown = faults.into_report().to_string();
+    assert!(shown.contains("cannot be the value of a header field") && !shown.contains("sesa"), "{shown}");
+}

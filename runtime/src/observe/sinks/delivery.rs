@@ -1,0 +1,155 @@
+//! The ways in which batches go out, as a sink's task sees them.
+
+mod datagram;
+mod file;
+mod http;
+mod stream;
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batch::Batch;
+use super::orders::Orders;
+use super::peer::{Peer, Tls, is_named};
+use crate::config::checked::{SinkSettings, SinkTo, SyslogOver};
+use crate::config::values::Authority;
+use crate::dns::Resolver;
+use crate::limits;
+use crate::observe::metrics::SinkMetrics;
+
+/// One of them. Each counts what it has delivered.
+pub(super) enum Delivery {
+    File(file::File),
+    Http(Box<http::Http>),
+    Stream(stream::Stream),
+    Datagram(datagram::Datagram),
+}
+
+/// Why a batch did not go out.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// It may the next time; `after`: not before the peer says so.
+    Again { words: String, after: Option<Duration> },
+    /// The peer does not want it, now or later.
+    Refused(String),
+    /// Some of it, or all of it, is gone, which has been counted.
+    Lost(String),
+}
+
+impl Failure {
+    fn again(words: impl Into<String>) -> Self {
+        Self::Again { words: words.into(), after: None }
+    }
+}
+
+/// What happens between batches.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// What was in doubt has arrived.
+    Sure,
+    /// It may not have: it is to be sent again.
+    Broken(String),
+}
+
+/// Who takes the records, if it is not a file.
+pub(super) fn destination(
+    settings: &SinkSettings,
+    tls: Option<Tls>,
+    resolver: &mut dyn FnMut() -> Option<Resolver>,
+) -> Option<Peer> {
+    let address: &Authority = match &settings.to {
+        SinkTo::File(_) => return None,
+        SinkTo::Http(http) => &http.url.authority,
+        SinkTo::Tcp(stream) => &stream.address,
+        SinkTo::Udp(address) => address,
+        SinkTo::Syslog(syslog) => match &syslog.over {
+            SyslogOver::Udp(address) => address,
+            SyslogOver::Tcp(stream) => &stream.address,
+        },
+    };
+    let resolver = if is_named(address) { resolver() } else { None };
+    Some(Peer::new(address.clone(), resolver, tls))
+}
+
+/// The largest record that can go out, in bytes, however large the buffer is.
+pub(super) const fn record_bytes(settings: &SinkSettings) -> usize {
+    match &settings.to {
+        SinkTo::Udp(_) => limits::SINK_DATAGRAM_BYTES,
+        SinkTo::Syslog(syslog) => match syslog.over {
+            SyslogOver::Udp(_) => limits::SINK_DATAGRAM_BYTES,
+            SyslogOver::Tcp(_) => usize::MAX,
+        },
+        SinkTo::File(_) | SinkTo::Http(_) | SinkTo::Tcp(_) => usize::MAX,
+    }
+}
+
+impl Delivery {
+    /// As `settings` say; `to` is who they name.
+    pub(super) fn new(
+        settings: &SinkSettings,
+        to: Option<Peer>,
+        orders: Arc<Orders>,
+        metrics: Arc<SinkMetrics>,
+    ) -> Self {
+        let stream = |peer, timeout| stream::Stream::new(peer, timeout, settings.buffer, Arc::clone(&metrics));
+        match (&settings.to, to) {
+            (SinkTo::File(path), _) => Self::File(file::File::new(path.clone(), settings.framing, orders, metrics)),
+            (SinkTo::Http(http), Some(peer)) => Self::Http(Box::new(http::Http::new(http.clone(), peer, metrics))),
+            (SinkTo::Tcp(to), Some(peer)) => Self::Stream(stream(peer, to.timeout)),
+            (SinkTo::Syslog(syslog), Some(peer)) => match &syslog.over {
+                SyslogOver::Tcp(to) => Self::Stream(stream(peer, to.timeout)),
+                SyslogOver::Udp(_) => Self::Datagram(datagram::Datagram::new(Some(peer), metrics)),
+            },
+            (_, peer) => Self::Datagram(datagram::Datagram::new(peer, metrics)),
+        }
+    }
+
+    /// Send `batch`, and before it what may have been lost. When this is dropped halfway, nothing may be sent any more.
+    pub(super) async fn deliver(&mut self, batch: Option<&Arc<Batch>>) -> Result<(), Failure> {
+        match (self, batch) {
+            (Self::Stream(stream), batch) => stream.deliver(batch).await,
+            (_, None) => Ok(()),
+            (Self::File(file), Some(batch)) => file.deliver(batch).await,
+            (Self::Http(http), Some(batch)) => http.deliver(batch).await,
+            (Self::Datagram(datagram), Some(batch)) => datagram.deliver(batch).await,
+        }
+    }
+
+    /// Whether what was sent has surely arrived.
+    pub(super) fn is_sure(&self) -> bool {
+        match self {
+            Self::Stream(stream) => stream.is_sure(),
+            Self::File(_) | Self::Http(_) | Self::Datagram(_) => true,
+        }
+    }
+
+    /// What happens while there is no batch to deliver. May be dropped at any time.
+    pub(super) async fn watch(&mut self) -> Event {
+        match self {
+            Self::Stream(stream) => stream.watch().await,
+            Self::File(file) => file.watch().await,
+            Self::Http(_) | Self::Datagram(_) => pending().await,
+        }
+    }
+
+    /// Think no more of what may have been lost.
+    pub(super) fn give_up(&mut self) {
+        match self {
+            Self::Stream(stream) => stream.give_up(),
+            Self::File(file) => file.give_up(),
+            Self::Http(_) | Self::Datagram(_) => {}
+        }
+    }
+
+    /// All was sent, and nothing more will be.
+    ///
+    /// # Errors
+    /// Something is to be sent again.
+    pub(super) async fn finish(&mut self) -> Result<(), String> {
+        match self {
+            Self::Stream(stream) => stream.finish().await,
+            Self::File(_) | Self::Http(_) | Self::Datagram(_) => Ok(()),
+        }
+    }
+}

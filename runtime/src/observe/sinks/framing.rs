@@ -1,0 +1,146 @@
+//! What goes around a record, so that the other side can tell records apart.
+
+use std::io::Write;
+
+use super::queue::Record;
+use crate::config::checked::{self, SinkSettings, SinkTo, SyslogOver, SyslogSink};
+use crate::observe::record::clock::Clock;
+
+/// What is written for a record.
+pub(super) enum Framing {
+    /// The record, and a newline unless it ends with one.
+    Newline,
+    /// The record.
+    None,
+    /// A message of RFC 5424.
+    Syslog(Box<Syslog>),
+}
+
+/// What all messages of a sink have in common.
+pub(super) struct Syslog {
+    /// PRI and VERSION.
+    before: Vec<u8>,
+    /// HOSTNAME, APP-NAME, PROCID, no MSGID and no STRUCTURED-DATA.
+    after: Vec<u8>,
+    length: Length,
+    clock: Clock,
+    message: Vec<u8>,
+}
+
+/// Whether a message says how long it is.
+enum Length {
+    /// It does not: a datagram has its end.
+    Known,
+    /// Before it (RFC 6587, section 3.4.1).
+    Counted,
+}
+
+impl Framing {
+    /// What `settings` ask for.
+    pub(super) fn of(settings: &SinkSettings) -> Self {
+        match (&settings.to, settings.framing) {
+            (SinkTo::Syslog(syslog), _) => Self::Syslog(Box::new(Syslog::new(syslog))),
+            (SinkTo::Udp(_), _) | (_, checked::Framing::None) => Self::None,
+            (_, checked::Framing::Newline) => Self::Newline,
+        }
+    }
+
+    /// The most bytes that it adds to a record.
+    pub(super) fn most(&self) -> usize {
+        match self {
+            Self::Newline => 1,
+            Self::None => 0,
+            // The time, its space, and a length of at most 20 digits.
+            Self::Syslog(syslog) => syslog.before.len() + syslog.after.len() + "2026-11-23T06:30:09.123Z ".len() + 21,
+        }
+    }
+
+    pub(super) fn write(&mut self, body: &mut Vec<u8>, record: &Record) {
+        match self {
+            Self::None => body.extend_from_slice(&record.bytes),
+            Self::Newline => {
+                body.extend_from_slice(&record.bytes);
+                if !record.bytes.ends_with(b"\n") {
+                    body.push(b'\n');
+                }
+            }
+            Self::Syslog(syslog) => syslog.write(body, record),
+        }
+    }
+}
+
+impl Syslog {
+    fn new(sink: &SyslogSink) -> Self {
+        let length = match sink.over {
+            SyslogOver::Udp(_) => Length::Known,
+            SyslogOver::Tcp(_) => Length::Counted,
+        };
+        let after = format!(" {} {} {} - - ", host_name(), sink.app_name, std::process::id());
+        let before = format!("<{}>1 ", sink.priority).into_bytes();
+        Self { before, after: after.into_bytes(), length, clock: Clock::default(), message: Vec::new() }
+    }
+
+    fn write(&mut self, body: &mut Vec<u8>, record: &Record) {
+        self.message.clear();
+        self.message.extend_from_slice(&self.before);
+        self.clock.write(&mut self.message, record.time);
+        self.message.extend_from_slice(&self.after);
+        if let Length::Counted = self.length {
+            // A Vec takes everything, so there is nothing that could fail.
+            let _ = write!(body, "{} ", self.message.len() + record.bytes.len());
+        }
+        body.extend_from_slice(&self.message);
+        body.extend_from_slice(&record.bytes);
+    }
+}
+
+/// As this machine calls itself; "-" is for one that does not (RFC 5424, section 6.2.4).
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    let fits = (1..=255).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { name.to_owned() } else { "-".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::config::checked::StreamSink;
+
+    fn record(bytes: &[u8]) -> Record {
+        Record { bytes: bytes.into(), time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_735_689_599_007) }
+    }
+
+    fn written(mut framing: Framing, records: &[&[u8]]) -> String {
+        let mut body = Vec::new();
+        for bytes in records {
+            let before = body.len();
+            framing.write(&mut body, &record(bytes));
+            assert!(body.len() - before <= bytes.len() + framing.most());
+        }
+        String::from_utf8(body).unwrap()
+    }
+
+    #[test]
+    fn records_are_joined_or_left_alone() {
+        assert_eq!(written(Framing::Newline, &[b"a", b"", b"b\n", b"c\nd"]), "a\n\nb\nc\nd\n");
+        assert_eq!(written(Framing::None, &[b"a", b"", b"b\n"]), "ab\n");
+    }
+
+    #[test]
+    fn syslog_messages_have_their_head_and_over_tcp_their_length() {
+        let address = "logs:514".parse::<crate::config::values::Authority>().unwrap();
+        let stream = StreamSink { address: address.clone(), tls: false, timeout: Duration::from_secs(1) };
+        let sink = |over| SyslogSink { over, priority: 134, app_name: "edge".to_owned() };
+        let message = |text: &str| {
+            format!("<134>1 2024-12-31T23:59:59.007Z {} edge {} - - {text}", host_name(), std::process::id())
+        };
+        let plain = Framing::Syslog(Box::new(Syslog::new(&sink(SyslogOver::Udp(address)))));
+        assert_eq!(written(plain, &[b"hello\n"]), message("hello\n"));
+        let counted = Framing::Syslog(Box::new(Syslog::new(&sink(SyslogOver::Tcp(stream)))));
+        let expected: String = ["a", "b\nc"].map(|text| format!("{} {}", message(text).len(), message(text))).concat();
+        assert_eq!(written(counted, &[b"a", b"b\nc"]), expected);
+    }
+}

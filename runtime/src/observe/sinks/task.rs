@@ -1,0 +1,162 @@
+//! A sink's task: one batch after the other, each tried until it is delivered, refused or given up, so that the order
+//! is kept. Ends when the sink is closed and all is out, or when its time is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::batch::Batch;
+use super::delivery::{Delivery, Event, Failure};
+use super::journal::Journal;
+use super::orders::Orders;
+use super::queue::Intake;
+use crate::config::checked::SinkRetry;
+use crate::limits;
+use crate::observe::metrics::{Dropped, SinkMetrics};
+
+pub(super) struct Task {
+    intake: Intake,
+    delivery: Delivery,
+    retry: SinkRetry,
+    orders: Arc<Orders>,
+    metrics: Arc<SinkMetrics>,
+    journal: Journal,
+}
+
+/// How an attempt has ended.
+enum Outcome {
+    Delivered,
+    Failed(Failure),
+    /// There is no time left.
+    Over,
+}
+
+impl Task {
+    pub(super) fn new(
+        name: Arc<str>,
+        intake: Intake,
+        delivery: Delivery,
+        retry: SinkRetry,
+        orders: &Arc<Orders>,
+        metrics: Arc<SinkMetrics>,
+    ) -> Self {
+        let journal = Journal::new(name, Arc::clone(&metrics));
+        Self { intake, delivery, retry, orders: Arc::clone(orders), metrics, journal }
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            // What the intake has put together stays with it when it is dropped, and a watch takes nothing away.
+            tokio::select! {
+                biased;
+                batch = self.intake.next() => match batch {
+                    Some(batch) => self.deliver(Some(&Arc::new(batch))).await,
+                    None => break,
+                },
+                event = self.delivery.watch() => match event {
+                    Event::Sure => self.journal.succeeded(),
+                    Event::Broken(words) => self.redeliver(&words).await,
+                },
+            }
+            self.journal.tell_losses(false);
+        }
+        self.finish().await;
+        self.journal.tell_losses(true);
+    }
+
+    /// The connection has ended, and what it carried is in doubt. With a peer that hangs up each time, this goes on for
+    /// as long as with one that is away.
+    async fn redeliver(&mut self, words: &str) {
+        let pause = self.journal.failed(words, self.retry.wait);
+        if self.journal.failing() >= self.retry.give_up {
+            return self.give_up(None, words);
+        }
+        self.metrics.retry();
+        self.pause(pause).await;
+        self.deliver(None).await;
+    }
+
+    /// Deliver `batch`, and before it what a former delivery may have lost; without a batch, that alone.
+    async fn deliver(&mut self, batch: Option<&Arc<Batch>>) {
+        let begun = Instant::now();
+        loop {
+            let failure = match self.attempt(batch).await {
+                Outcome::Delivered if self.delivery.is_sure() => return self.journal.succeeded(),
+                Outcome::Delivered => return,
+                Outcome::Over => return self.give_up(batch, "there was no time left"),
+                Outcome::Failed(failure) => failure,
+            };
+            let (words, after) = match failure {
+                Failure::Again { words, after } => (words, after),
+                Failure::Lost(words) => {
+                    self.journal.failed(&words, self.retry.wait);
+                    return self.journal.lost(words);
+                }
+                Failure::Refused(words) => {
+                    // The peer is there, and says what it thinks of it.
+                    self.journal.succeeded();
+                    batch.iter().for_each(|batch| batch.lost(&self.metrics, Dropped::Refused));
+                    return self.journal.lost(words);
+                }
+            };
+            let pause = self.journal.failed(&words, self.retry.wait);
+            if begun.elapsed() >= self.retry.give_up {
+                return self.give_up(batch, &words);
+            }
+            self.journal.tell_losses(false);
+            self.pause(after.unwrap_or(pause)).await;
+            self.metrics.retry();
+        }
+    }
+
+    async fn attempt(&mut self, batch: Option<&Arc<Batch>>) -> Outcome {
+        // Once time is over, none is begun: one that is broken off leaves a state that nothing may be sent in.
+        tokio::select! {
+            biased;
+            () = self.orders.ended() => Outcome::Over,
+            outcome = self.delivery.deliver(batch) => match outcome {
+                Ok(()) => Outcome::Delivered,
+                Err(failure) => Outcome::Failed(failure),
+            },
+        }
+    }
+
+    /// Wait before the next attempt. Whoever closes the sink gets one at once.
+    async fn pause(&self, pause: Duration) {
+        let closing = self.orders.is_closing();
+        let pause = if closing { pause.min(limits::SINK_LAST_PAUSE) } else { pause };
+        // Nothing is lost with any of them.
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = self.orders.ended() => {}
+            () = self.orders.closing(), if !closing => {}
+        }
+    }
+
+    fn give_up(&mut self, batch: Option<&Arc<Batch>>, words: &str) {
+        self.delivery.give_up();
+        batch.iter().for_each(|batch| batch.lost(&self.metrics, Dropped::GaveUp));
+        self.journal.lost(words);
+    }
+
+    /// End the connection in order. What the peer had not read then is sent once more.
+    async fn finish(&mut self) {
+        for _ in 0..2 {
+            // A connection that is not ended in order is closed all the same.
+            let ended = tokio::select! {
+                ended = self.delivery.finish() => ended,
+                () = self.orders.ended() => break,
+            };
+            match ended {
+                Ok(()) => return,
+                Err(words) => {
+                    self.journal.failed(&words, self.retry.wait);
+                    self.metrics.retry();
+                    self.deliver(None).await;
+                }
+            }
+        }
+        self.delivery.give_up();
+    }
+}
