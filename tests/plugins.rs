@@ -3,6 +3,7 @@
 mod cache;
 mod grants;
 mod hooks;
+mod hostile;
 mod isolation;
 mod policies;
 mod services;

@@ -22,6 +22,8 @@ pub(super) struct Wasi {
 
 /// An output stream is told by its number alone, so no table is needed.
 struct OutputStream;
+/// What an output stream can be waited for by. It takes everything at once, so each is always ready.
+struct Pollable;
 /// Anything else that WASI calls a resource; none is ever handed out.
 struct Denied;
 
@@ -52,6 +54,7 @@ pub(super) fn link(linker: &mut Linker<State>, component: &Component) -> wasmtim
 fn resource(linker: &mut LinkerInstance<'_, State>, name: &str) -> wasmtime::Result<()> {
     let ty = match name {
         "output-stream" => ResourceType::host::<OutputStream>(),
+        "pollable" => ResourceType::host::<Pollable>(),
         _ => ResourceType::host::<Denied>(),
     };
     linker.resource(name, ty, |_, _| Ok(()))
@@ -105,6 +108,18 @@ fn function(linker: &mut LinkerInstance<'_, State>, interface: &str, name: &str)
             linker.func_wrap(name, |_: Ctx<'_>, ()| Ok((Resource::<OutputStream>::new_own(STDERR),)))
         }
         ("cli/stdin", "get-stdin") => linker.func_wrap(name, |_: Ctx<'_>, ()| Ok((Resource::<Denied>::new_own(0),))),
+        ("io/streams", "[method]output-stream.subscribe") => linker
+            .func_wrap(name, |_: Ctx<'_>, (_,): (Resource<OutputStream>,)| Ok((Resource::<Pollable>::new_own(0),))),
+        ("io/poll", "[method]pollable.block") => {
+            linker.func_wrap(name, |_: Ctx<'_>, (_,): (Resource<Pollable>,)| Ok(()))
+        }
+        ("io/poll", "[method]pollable.ready") => {
+            linker.func_wrap(name, |_: Ctx<'_>, (_,): (Resource<Pollable>,)| Ok((true,)))
+        }
+        ("io/poll", "poll") => linker.func_wrap(name, |_: Ctx<'_>, (all,): (Vec<Resource<Pollable>>,)| {
+            let ready = 0..u32::try_from(all.len()).unwrap_or(u32::MAX);
+            Ok((ready.collect::<Vec<u32>>(),))
+        }),
         ("io/streams", "[method]output-stream.check-write") => linker
             .func_wrap(name, |_: Ctx<'_>, (_,): (Resource<OutputStream>,)| {
                 Ok((Streamed::Ok(limits::PLUGIN_LOG_BYTES as u64),))
