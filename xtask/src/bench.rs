@@ -6,7 +6,6 @@
 mod memory;
 mod peers;
 mod process;
-mod procfs;
 mod proxy;
 mod spread;
 mod table;

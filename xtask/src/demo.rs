@@ -5,18 +5,16 @@
 //! However it ends, the gateway ends with it.
 
 mod checks;
-mod client;
-mod gateway;
 mod load;
-mod upstream;
 
 use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::gateway::{Gateway, Output};
 use crate::{
+    echo,
+    gateway::{Gateway, Output},
     plugins::{self, example, release, replace},
     server,
     setup::{self, Report},
@@ -67,7 +65,7 @@ fn claim(port: u16, who: &str) -> Result<TcpListener> {
 async fn play(workspace: &Workspace, mode: Mode, program: &Path, upstream: TcpListener) -> Result<ExitCode> {
     // Before the gateway starts, so that no signal can end us without ending it.
     let mut stop = StopSignals::listen()?;
-    let _upstream = server::start(upstream, upstream::echo)?;
+    let _upstream = server::start(upstream, echo::echo)?;
     let output = match mode {
         Mode::Serve => Output::Shown,
         Mode::Check => Output::File(workspace.target.join("demo/gateway.log")),

@@ -4,10 +4,15 @@
 //! running demo, a test run or measurements, and an exit code that tells how it went.
 
 mod bench;
+mod client;
 mod demo;
+mod echo;
+mod gateway;
 mod plugins;
+mod procfs;
 mod server;
 mod setup;
+mod soak;
 mod test;
 mod workspace;
 
@@ -45,6 +50,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["test", ..] => {
             bail!("arguments for `cargo test` come after `--`: cargo xtask test -- <arguments>")
         }
+        ["soak", rest @ ..] => return soak::run(&Workspace::load()?, rest),
         ["bench", rest @ ..] => return bench::run(&Workspace::load()?, rest),
         [command @ ("setup" | "plugins" | "demo"), argument, ..] => {
             bail!("`{command}` has no argument `{argument}`; `cargo xtask --help` lists what there is")
@@ -70,6 +76,9 @@ cargo xtask <command>
                   and fails unless every answer is as it should be.
   test [-- ARGS]  Compile the plugins, then run `cargo test --workspace --locked ARGS`.
                   Installs nginx, curl, Redis and rsyslog, which some tests run, where missing.
+  soak [--minutes N]
+                  Load the gateway for 10 minutes with a plugin that traps in 1% of its calls;
+                  fails unless just those requests fail and memory stays what it was.
   bench           All measurements, each saved to target/bench/<name>.json, of a gateway
                   built with the profile `dist`:
     bench proxy   CPU time, latency and memory beside nginx (which it installs, and wrk,

@@ -17,10 +17,9 @@ use super::{
     Bench,
     peers::{self, Log, Peer},
     process::Cores,
-    procfs,
     table::Table,
 };
-use crate::server;
+use crate::{procfs, server};
 
 /// Measures everything, prints it, and gives all figures.
 pub(super) fn run(bench: &Bench) -> Result<Value> {

@@ -14,9 +14,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::{
     Bench,
     process::{Cores, Process, command, free_port},
-    procfs,
 };
-use crate::setup::programs::Program;
+use crate::{procfs, setup::programs::Program};
 
 /// A running proxy, or the upstream.
 pub(super) struct Peer {

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::procfs;
+use crate::procfs;
 
 /// A running program; ended on drop.
 pub(super) struct Process {

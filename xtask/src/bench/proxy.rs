@@ -28,9 +28,8 @@ use super::{
     Bench,
     peers::{self, Log, Peer},
     process::Cores,
-    procfs,
 };
-use crate::setup::programs::Program;
+use crate::{procfs, setup::programs::Program};
 
 /// Measures all sets, prints their tables, and gives all figures.
 pub(super) fn run(bench: &Bench) -> Result<Value> {

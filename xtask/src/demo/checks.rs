@@ -11,11 +11,11 @@ use tokio::time::sleep;
 
 use super::{
     GATEWAY_PORT,
-    client::{Answer, Connection},
-    gateway::Gateway,
     load::{self, Plan},
 };
 use crate::{
+    client::{Answer, Connection},
+    gateway::Gateway,
     plugins::{example, release, replace},
     workspace::Workspace,
 };

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
 
-use super::client::{Answer, Connection};
+use crate::client::{Answer, Connection};
 
 /// What to ask for, and what to do a third of the way.
 pub(super) struct Plan<'a> {

@@ -3,6 +3,7 @@
 //! run, and the client by the same, so that a test can tell a fresh instance from a used one.
 
 use std::cell::Cell;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use tidegate_sdk::prelude::*;
 
@@ -14,6 +15,9 @@ struct Settings {
     refuse: bool,
     /// Put into `x-mark` of requests and responses.
     mark: Option<String>,
+    /// Trap in so many of a thousand requests, at random.
+    #[config(default = 0)]
+    traps_per_thousand: u64,
 }
 
 /// The values of `x-fault` and `x-fault-response`.
@@ -57,6 +61,9 @@ impl RequestHook<Result> for Settings {
         }
         if STUCK.get() {
             return Ok(Flow::reply(200).header("x-calls", CALLS.get().to_string()).body("reused"));
+        }
+        if self.traps_per_thousand > 0 && random() % 1_000 < self.traps_per_thousand {
+            return Fault::Unreachable.commit();
         }
         match Fault::named_by(request, "x-fault")? {
             None => Ok(Flow::Next),
@@ -141,6 +148,11 @@ impl Fault {
             Self::BadHeader | Self::HopByHop => Err("made by the hooks themselves".into()),
         }
     }
+}
+
+/// What std seeds its hash tables with is as good as any.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn unreachable_instruction() -> ! {

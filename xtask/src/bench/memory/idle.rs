@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
-use super::super::{peers::BODY, procfs};
+use super::super::peers::BODY;
+use crate::procfs;
 
 /// What the gateway's memory came to.
 pub(super) struct Idle {

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Context as _, Result};
 
 /// CPU time of all threads of a process so far.
-pub(super) fn cpu_time(process: u32) -> Result<Duration> {
+pub(crate) fn cpu_time(process: u32) -> Result<Duration> {
     let folder = format!("/proc/{process}");
     let stat = parse_stat(&read(&format!("{folder}/stat"))?).with_context(|| format!("cannot read {folder}/stat"))?;
     // Both fall short at most: the one is in steps of 10 ms, the other lacks threads that ended.
@@ -14,28 +14,33 @@ pub(super) fn cpu_time(process: u32) -> Result<Duration> {
 
 /// The memory of a process, in KiB.
 #[derive(Clone, Copy)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// What is resident now.
-    pub(super) resident: u64,
+    pub(crate) resident: u64,
     /// The most that ever was, or since `forget_peak`.
-    pub(super) peak: u64,
+    pub(crate) peak: u64,
 }
 
-pub(super) fn memory(process: u32) -> Result<Memory> {
+pub(crate) fn memory(process: u32) -> Result<Memory> {
     let file = format!("/proc/{process}/status");
     let status = read(&file)?;
     let field = |name| parse_status(&status, name).with_context(|| format!("{file} has no {name}"));
     Ok(Memory { resident: field("VmRSS")?, peak: field("VmHWM")? })
 }
 
+/// How many areas of memory a process has mapped: an instance of a plugin is some of them.
+pub(crate) fn mappings(process: u32) -> Result<usize> {
+    Ok(read(&format!("/proc/{process}/maps"))?.lines().count())
+}
+
 /// Has the peak begin anew at what is resident now.
-pub(super) fn forget_peak(process: u32) -> Result<()> {
+pub(crate) fn forget_peak(process: u32) -> Result<()> {
     let file = format!("/proc/{process}/clear_refs");
     fs::write(&file, "5").with_context(|| format!("cannot write {file}"))
 }
 
 /// The processes that `parent` started and that are still there.
-pub(super) fn children(parent: u32) -> Result<Vec<u32>> {
+pub(crate) fn children(parent: u32) -> Result<Vec<u32>> {
     let entries = fs::read_dir("/proc").context("cannot list /proc")?;
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     // One that ended since it was listed has no file any more.
@@ -44,7 +49,7 @@ pub(super) fn children(parent: u32) -> Result<Vec<u32>> {
 }
 
 /// How many sockets a process has open.
-pub(super) fn sockets(process: u32) -> Result<usize> {
+pub(crate) fn sockets(process: u32) -> Result<usize> {
     let folder = format!("/proc/{process}/fd");
     let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {folder}"))?;
     let is_socket = |to: &Path| to.to_string_lossy().starts_with("socket:");
@@ -52,7 +57,7 @@ pub(super) fn sockets(process: u32) -> Result<usize> {
 }
 
 /// The first core that we may use ourselves.
-pub(super) fn first_core() -> Result<u32> {
+pub(crate) fn first_core() -> Result<u32> {
     let status = read("/proc/self/status")?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
     let first = list.and_then(|list| list.trim().split(['-', ',']).next()?.parse().ok());

@@ -11,7 +11,7 @@ use hyper::{
 use serde_json::{Map, Value, json};
 
 /// The request's head as JSON.
-pub(super) async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(crate) async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     // Read to its end, so that the connection can be used again.
     let _ = body.collect().await;

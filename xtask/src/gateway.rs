@@ -1,4 +1,4 @@
-//! The gateway as a child process that never outlives the demo.
+//! The gateway as a child process that never outlives us.
 
 use std::{
     fs::{self, File},
@@ -13,13 +13,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::{net::TcpStream, time::sleep};
 
 /// A running gateway; killed on drop.
-pub(super) struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
     log: Option<PathBuf>,
 }
 
 /// Where the gateway's own lines go.
-pub(super) enum Output {
+pub(crate) enum Output {
     /// To the person at the terminal.
     Shown,
     /// To a file, to be shown if something fails.
@@ -28,7 +28,7 @@ pub(super) enum Output {
 
 impl Gateway {
     /// Starts `program` with the gateway.toml in `root`.
-    pub(super) fn start(program: &Path, root: &Path, output: Output) -> Result<Self> {
+    pub(crate) fn start(program: &Path, root: &Path, output: Output) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["run", "--config", "gateway.toml"]).current_dir(root).stdin(Stdio::null());
         // Out of the terminal's reach: Ctrl-C is ours alone, and we stop it in order.
@@ -47,8 +47,13 @@ impl Gateway {
         Ok(Self { child, log })
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until the gateway accepts connections on `port`.
-    pub(super) async fn accepts(&mut self, port: u16, within: Duration) -> Result<()> {
+    pub(crate) async fn accepts(&mut self, port: u16, within: Duration) -> Result<()> {
         let start = Instant::now();
         loop {
             if let Some(status) = self.status()? {
@@ -66,7 +71,7 @@ impl Gateway {
     }
 
     /// Waits until the gateway ends by itself.
-    pub(super) async fn exited(&mut self) -> Result<ExitStatus> {
+    pub(crate) async fn exited(&mut self) -> Result<ExitStatus> {
         loop {
             if let Some(status) = self.status()? {
                 return Ok(status);
@@ -76,7 +81,7 @@ impl Gateway {
     }
 
     /// Asks the gateway to end, and makes it end if it does not in time.
-    pub(super) async fn stop(mut self) -> Result<()> {
+    pub(crate) async fn stop(mut self) -> Result<()> {
         if self.status()?.is_some() {
             return Ok(());
         }
@@ -93,7 +98,7 @@ impl Gateway {
     }
 
     /// The end of the gateway's log, as more lines of an error.
-    pub(super) fn last_lines(&self) -> String {
+    pub(crate) fn last_lines(&self) -> String {
         let Some(log) = &self.log else {
             return String::new();
         };

@@ -14,21 +14,21 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 
 /// A keepalive connection to the gateway; closed on drop.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     sender: SendRequest<Empty<Bytes>>,
     driver: JoinHandle<()>,
 }
 
 /// An answer, read to its end.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Connection {
     /// Connects to a port of this machine.
-    pub(super) async fn open(port: u16) -> Result<Self> {
+    pub(crate) async fn open(port: u16) -> Result<Self> {
         timeout(DEADLINE, Self::connect(port)).await.context("no connection in time")?
     }
 
@@ -42,7 +42,7 @@ impl Connection {
     }
 
     /// Sends one GET and reads the whole answer.
-    pub(super) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+    pub(crate) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
         timeout(DEADLINE, self.exchange(path, headers)).await.context("no answer in time")?
     }
 
@@ -68,12 +68,12 @@ impl Drop for Connection {
 
 impl Answer {
     /// A header's value as text; `None` if it is absent or not text.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
     /// Whether the server said that it closes the connection after this answer.
-    pub(super) fn closes(&self) -> bool {
+    pub(crate) fn closes(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
