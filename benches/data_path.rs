@@ -28,13 +28,14 @@ fn snapshot(config: &str) -> Snapshot {
     let listener = "listeners = [{ address = \"127.0.0.1:0\" }]\n";
     std::fs::write(&path, format!("{listener}{config}")).expect("a file");
     let (config, faults) = config::load(&path).expect("a document");
-    let services = Services::new(Counters::new(&config.counters, 1).expect("counters"), 1);
+    let metrics = Arc::new(Metrics::new(1));
+    let services = Services::new(Counters::new(&config.counters, 1).expect("counters"), Arc::clone(&metrics), 1);
     let mut stock = Stock {
         library: Library::new(Engine::new(1).expect("an engine"), services, 1, None, None),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
         sinks: Deliveries::new(None),
-        metrics: Arc::new(Metrics::new(1)),
+        metrics,
     };
     snapshot::build(&config, faults, &mut stock, &[0], 1).unwrap_or_else(|report| panic!("{report}"))
 }

@@ -30,6 +30,7 @@ macro_rules! exporting_world {
                     "tidegate:plugin/counters@0.1.0": crate::bindings::imports::tidegate::plugin::counters,
                     "tidegate:plugin/kv@0.1.0": crate::bindings::imports::tidegate::plugin::kv,
                     "tidegate:plugin/crypto@0.1.0": crate::bindings::imports::tidegate::plugin::crypto,
+                    "tidegate:plugin/metrics@0.1.0": crate::bindings::imports::tidegate::plugin::metrics,
                     "tidegate:plugin/passwords@0.1.0": crate::bindings::imports::tidegate::plugin::passwords,
                     "tidegate:plugin/secrets@0.1.0": crate::bindings::imports::tidegate::plugin::secrets,
                     "tidegate:plugin/sink@0.1.0": crate::bindings::imports::tidegate::plugin::sink,

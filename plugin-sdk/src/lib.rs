@@ -44,7 +44,7 @@
 //! - [`RequestBodyHook`], [`ResponseBodyHook`]: bodies piece by piece; [`LogHook`]: how it ended;
 //!   [`TimerHook`]: what no request asks for.
 //! - [`Request`], [`Response`]: read and edited by hooks; edits are sent in batches.
-//! - [`exchange`], [`identity`], [`counters`], [`kv`], [`crypto`], [`mod@log`]: what else the gateway
+//! - [`exchange`], [`identity`], [`counters`], [`kv`], [`crypto`], [`metrics`], [`mod@log`]: what else the gateway
 //!   offers every plugin; [`http`], [`secrets`] and [`sink`]: what it offers those that are granted it.
 //! - [`export!`]: makes it all a plugin.
 //! - [`testing`]: hooks under `cargo test`, on no gateway at all.
@@ -75,6 +75,7 @@ pub mod http;
 pub mod identity;
 pub mod kv;
 pub mod log;
+pub mod metrics;
 pub mod prelude;
 mod query;
 mod request;
@@ -110,3 +111,8 @@ pub mod __private {
         Chunk, run_on_log, run_on_request, run_on_request_body, run_on_response, run_on_response_body, run_on_timer,
     };
 }
+
+/// The guide for authors, whose examples are compiled like those above.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/writing-plugins.md")]
+pub struct Guide;

@@ -4,5 +4,5 @@
 pub use crate::{
     Chunk, ChunkFlow, Config, Failure, Flow, HeaderName, HeaderValue, LogHook, Reply, Request, RequestBodyHook,
     RequestHook, Response, ResponseBodyHook, ResponseHook, Result, TimerHook, exchange, exchange::Ended, export, http,
-    identity, json, kv, log, secrets, sink,
+    identity, json, kv, log, metrics, secrets, sink,
 };

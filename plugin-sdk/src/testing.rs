@@ -250,6 +250,11 @@ impl Exchange {
         self.state.consumer.as_ref().map(|credential| credential.consumer.username.as_str())
     }
 
+    /// A metric of the plugin's own, like `denied_total{reason="expired"}`; of a histogram, the sum.
+    pub fn metric(&self, series: &str) -> Option<f64> {
+        self.state.metrics.get(series).copied()
+    }
+
     /// What was handed over to a sink.
     pub fn delivered(&self, sink: &str) -> &[Vec<u8>] {
         self.state.sinks.get(sink).map_or(&[], Vec::as_slice)

@@ -129,13 +129,14 @@ pub struct Summary {
 /// [`Report`] if there are any; anything else is this machine's fault.
 pub fn check(path: &Path) -> anyhow::Result<Summary> {
     let (config, faults) = config::load(path)?;
-    let services = Services::new(Counters::new(&config.counters, 1)?, 1);
+    let metrics = Arc::new(Metrics::new(1));
+    let services = Services::new(Counters::new(&config.counters, 1)?, Arc::clone(&metrics), 1);
     let mut stock = Stock {
         library: Library::new(Engine::new(1)?, services, 1, None, cache(&config)),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
         sinks: Deliveries::new(None),
-        metrics: Arc::new(Metrics::new(1)),
+        metrics,
     };
     let ids: Vec<_> = (0..).take(config.listeners.len()).collect();
     snapshot::build(&config, faults, &mut stock, &ids, 1)?;
@@ -171,7 +172,7 @@ impl Gateway {
         }
 
         let metrics = Arc::new(Metrics::new(count));
-        let services = Services::new(Counters::new(&config.counters, count + 1)?, count);
+        let services = Services::new(Counters::new(&config.counters, count + 1)?, Arc::clone(&metrics), count);
         let mut stock = Stock {
             library: Library::new(
                 Engine::new(count)?,

@@ -314,6 +314,14 @@ pub const FAILURE_FIELD_BYTES: usize = 1 << 10;
 /// Pairs of a route and a service that have metrics of their own: those of the largest configuration, and of routes
 /// that are no more. The rest share one.
 pub const METRIC_ROUTES: usize = 20_000;
+/// Series that plugins define themselves, all plugins together.
+pub const METRIC_PLUGIN_SERIES: usize = 10_000;
+/// Bytes of the name of such a metric, or of a label.
+pub const METRIC_NAME_BYTES: usize = 64;
+/// Labels that one has.
+pub const METRIC_LABELS: usize = 8;
+/// Bytes of a label's value.
+pub const METRIC_VALUE_BYTES: usize = 128;
 /// Plugins, by the names they are used by, that have metrics of their own.
 pub const METRIC_PLUGINS: usize = 1_000;
 /// Pairs of a cause and a service whose failures are counted apart; the rest are counted without their service.

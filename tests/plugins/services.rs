@@ -126,3 +126,26 @@ async fn signatures_digests_and_passwords_are_the_gateways_work() {
     let told = ask(&gateway, &[("x-do", "password"), ("x-hash", "plain:p"), ("x-value", "p")]).await;
     assert!(told["error"].as_str().unwrap().contains("no hash of a password"), "{told}");
 }
+
+#[tokio::test]
+async fn plugins_count_and_measure_for_themselves() {
+    let upstream = Upstream::echo("u").await;
+    let admin = Upstream::nobody().await;
+    let config = format!("admin = {{ address = \"{admin}\" }}\n{}", config(&upstream, 1));
+    let gateway = Gateway::start_with(&config, &[("services.wasm", &built("guests/services.wasm"))]).await;
+    for key in ["k", "k", "other"] {
+        assert_eq!(ask(&gateway, &[("x-do", "metrics"), ("x-key", key)]).await, json!({ "refused": true }));
+    }
+    let mut client = crate::harness::Client::connect(admin).await;
+    let metrics = client.send("GET", "/metrics", &[("host", "localhost")], "").await;
+    for line in [
+        "plugin_services_asked_total{by=\"k\"} 3.0",
+        "plugin_services_asked_total{by=\"other\"} 1.5",
+        "plugin_services_level 7.0",
+        "plugin_services_seconds_bucket{le=\"0.025\"} 3",
+        "plugin_services_seconds_count 3",
+        "tidegate_plugin_series_refused_total 0",
+    ] {
+        assert!(metrics.text().lines().any(|has| has == line), "{line}:\n{}", metrics.text());
+    }
+}

@@ -7,7 +7,7 @@ use super::state::State;
 
 mod services;
 
-pub(crate) use services::{counters, crypto, http_client, kv, passwords, secrets, sink};
+pub(crate) use services::{counters, crypto, http_client, kv, metrics, passwords, secrets, sink};
 
 thread_local! {
     static CURRENT: RefCell<Option<State>> = const { RefCell::new(None) };

@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) scratch: BTreeMap<String, Vec<u8>>,
     pub(super) shared: BTreeMap<String, Vec<u8>>,
     pub(super) secrets: BTreeMap<String, Vec<u8>>,
+    /// What was counted and measured, by name and labels.
+    pub(super) metrics: BTreeMap<String, f64>,
     /// Granted sinks, and what was handed over to them.
     pub(super) sinks: BTreeMap<String, Vec<Vec<u8>>>,
     /// Counted so far: by key, window and algorithm.
@@ -112,6 +114,7 @@ impl State {
             scratch: BTreeMap::new(),
             shared: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            metrics: BTreeMap::new(),
             sinks: BTreeMap::new(),
             hits: BTreeMap::new(),
             kept: BTreeMap::new(),

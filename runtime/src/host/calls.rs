@@ -8,6 +8,7 @@ mod http_client;
 mod identity;
 mod kv;
 mod log;
+mod metrics;
 mod request;
 mod response;
 mod secrets;
@@ -35,6 +36,7 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime:
     interfaces::kv::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::crypto::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::passwords::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::metrics::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::sink::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::http_client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
@@ -47,7 +49,7 @@ pub(super) use response::final_status;
 impl interfaces::types::Host for State {}
 
 /// The interfaces of the contract, for messages about one that is not among them.
-pub(super) const INTERFACES: [&str; 14] = [
+pub(super) const INTERFACES: [&str; 15] = [
     "types",
     "request",
     "response",
@@ -59,6 +61,7 @@ pub(super) const INTERFACES: [&str; 14] = [
     "kv",
     "crypto",
     "passwords",
+    "metrics",
     "secrets",
     "sink",
     "http-client",

@@ -164,7 +164,7 @@ mod tests {
 
     fn services() -> std::sync::Arc<crate::host::services::Services> {
         let counters = crate::store::counters::Counters::new(&crate::config::checked::Counters::Memory, 1).unwrap();
-        crate::host::services::Services::new(counters, 1)
+        crate::host::services::Services::new(counters, std::sync::Arc::new(crate::observe::metrics::Metrics::new(1)), 1)
     }
 
     fn load(wat: &str) -> LoadError {

@@ -1,10 +1,11 @@
-//! What the plugins of all generations share: counters, keys and values, and the threads that verify passwords.
+//! What the plugins of all generations share: counters, keys and values, metrics, and the threads that verify passwords.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::crypto::password::Passwords;
+use crate::observe::metrics::Metrics;
 use crate::store::counters::Counters;
 use crate::store::kv::Kv;
 
@@ -14,6 +15,8 @@ pub struct Services {
     pub counters: Counters,
     /// Keys and values.
     pub kv: Kv,
+    /// Where plugins note what they count and measure.
+    pub metrics: Arc<Metrics>,
     /// Started by the first password.
     passwords: OnceLock<Option<Passwords>>,
     workers: usize,
@@ -21,8 +24,8 @@ pub struct Services {
 
 impl Services {
     /// For so many workers, with nothing counted and nothing kept.
-    pub fn new(counters: Counters, workers: usize) -> Arc<Self> {
-        Arc::new(Self { counters, kv: Kv::default(), passwords: OnceLock::new(), workers })
+    pub fn new(counters: Counters, metrics: Arc<Metrics>, workers: usize) -> Arc<Self> {
+        Arc::new(Self { counters, kv: Kv::default(), metrics, passwords: OnceLock::new(), workers })
     }
 
     /// Free what has expired; the control plane calls this now and then.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::limits;
 use crate::observe::record::Connection;
 
+mod custom;
 mod plugins;
 mod render;
 mod shard;
@@ -18,6 +19,7 @@ mod sinks;
 
 pub use sinks::{Dropped, SinkMetrics};
 
+pub use custom::{Custom, Note};
 pub use plugins::{HOOKS, PluginMetrics};
 
 use shard::{Shard, add, subtract};
@@ -32,6 +34,8 @@ pub struct Metrics {
     routes: Mutex<Routes>,
     failures: RwLock<Failures>,
     plugins: Mutex<BTreeMap<Arc<str>, Arc<PluginMetrics>>>,
+    /// What plugins note themselves.
+    pub custom: Custom,
     sinks: Mutex<BTreeMap<Arc<str>, Arc<SinkMetrics>>>,
 }
 
@@ -114,6 +118,7 @@ impl Metrics {
             routes: Mutex::default(),
             failures: RwLock::default(),
             plugins: Mutex::default(),
+            custom: Custom::default(),
             sinks: Mutex::default(),
         }
     }
@@ -195,7 +200,8 @@ impl Metrics {
         let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         let workers = self.workers.to_vec();
-        render::render(render::Scrape { routes, plugins, workers, failures, sinks, extra })
+        let (custom, refused) = (self.custom.families(), self.custom.refused());
+        render::render(render::Scrape { routes, plugins, custom, refused, workers, failures, sinks, extra })
     }
 
     /// What [`Self::render`] makes.

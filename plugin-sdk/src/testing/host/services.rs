@@ -182,3 +182,34 @@ pub(crate) mod sink {
         })
     }
 }
+
+pub(crate) mod metrics {
+    use super::super::current;
+
+    pub(crate) fn counter_add(name: &str, labels: &[(String, String)], more: f64) -> Result<(), String> {
+        note(name, labels, |value| value + more)
+    }
+
+    pub(crate) fn gauge_set(name: &str, labels: &[(String, String)], value: f64) -> Result<(), String> {
+        note(name, labels, |_| value)
+    }
+
+    /// The sum is what a test can ask for.
+    pub(crate) fn histogram_record(name: &str, labels: &[(String, String)], value: f64) -> Result<(), String> {
+        note(name, labels, |sum| sum + value)
+    }
+
+    fn note(name: &str, labels: &[(String, String)], change: impl FnOnce(f64) -> f64) -> Result<(), String> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) || labels.len() > 8 {
+            return Err(format!("{name:?} is no metric's name, or it has more than 8 labels"));
+        }
+        let shown: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let series = if shown.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", shown.join(",")) };
+        current(|state| {
+            let value = state.metrics.entry(series).or_default();
+            *value = change(*value);
+        });
+        Ok(())
+    }
+}

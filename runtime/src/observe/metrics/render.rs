@@ -11,6 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
 
+use super::custom::{self, Families, Value};
 use super::plugins::{HOOKS, PLUGIN_BOUNDS, PluginMetrics};
 use super::shard::{BOUNDS, EXCHANGE_BOUNDS, GATEWAY_BOUNDS, Shard, Sum, Times};
 use super::{Dropped, Extra, Health, OTHER, RouteMetrics, SinkMetrics, TargetState, WorkerMetrics};
@@ -26,6 +27,9 @@ type Bytes = fn(&Shard) -> &AtomicU64;
 pub(super) struct Scrape {
     pub(super) routes: Vec<Arc<RouteMetrics>>,
     pub(super) plugins: Vec<Arc<PluginMetrics>>,
+    pub(super) custom: Families,
+    /// Notes of plugins for which there was no room.
+    pub(super) refused: u64,
     pub(super) workers: Vec<Arc<WorkerMetrics>>,
     pub(super) failures: Vec<FailureCount>,
     pub(super) sinks: Vec<Arc<SinkMetrics>>,
@@ -47,6 +51,7 @@ impl Collector for Scrape {
         self.of_routes(&mut encoder)?;
         self.of_failures(&mut encoder)?;
         self.of_plugins(&mut encoder)?;
+        self.of_plugins_own(&mut encoder)?;
         self.of_workers(&mut encoder)?;
         self.of_targets(&mut encoder)?;
         self.of_sinks(&mut encoder)?;
@@ -142,6 +147,32 @@ impl Scrape {
             gauge(&mut family, &[("plugin", &*plugin.name)], plugin.peak())?;
         }
         Ok(())
+    }
+
+    fn of_plugins_own(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        const HELP: &str = "As the plugin says.";
+        let mut bounds: Vec<(f64, u64)> = custom::BOUNDS.iter().map(|bound| (*bound, 0)).collect();
+        bounds.push((f64::INFINITY, 0));
+        for (name, series) in &self.custom {
+            let kind = match series.first() {
+                Some((_, Value::Counter(_))) => MetricType::Counter,
+                Some((_, Value::Gauge(_))) => MetricType::Gauge,
+                _ => MetricType::Histogram,
+            };
+            // OpenMetrics puts that behind the names of all counters.
+            let name = name.strip_suffix("_total").unwrap_or(name);
+            let mut family = encoder.encode_descriptor(name, HELP, None, kind)?;
+            for (labels, value) in series {
+                let labels: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+                match labels.is_empty() {
+                    true => own(&mut family, value, &mut bounds)?,
+                    false => own(&mut family.encode_family(&labels)?, value, &mut bounds)?,
+                }
+            }
+        }
+        let help = "What plugins wanted to note, and there was no room for its series.";
+        let mut family = describe(encoder, "tidegate_plugin_series_refused", help, MetricType::Counter)?;
+        family.encode_counter::<NoLabelSet, u64, u64>(&self.refused, None)
     }
 
     fn of_workers(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -251,6 +282,20 @@ impl RouteMetrics {
             *codes.entry(code).or_default() += count;
         }
         codes
+    }
+}
+
+/// A value of a plugin's own.
+fn own(metric: &mut MetricEncoder<'_>, value: &Value, bounds: &mut [(f64, u64)]) -> fmt::Result {
+    match value {
+        Value::Counter(sum) => metric.encode_counter::<NoLabelSet, f64, f64>(sum, None),
+        Value::Gauge(value) => metric.encode_gauge(value),
+        Value::Histogram { buckets, sum } => {
+            for (bucket, count) in bounds.iter_mut().zip(buckets.iter()) {
+                bucket.1 = *count;
+            }
+            metric.encode_histogram::<NoLabelSet>(*sum, buckets.iter().sum(), bounds, None)
+        }
     }
 }
 

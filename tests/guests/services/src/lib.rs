@@ -20,6 +20,7 @@ impl RequestHook<Result> for Settings {
             Some("hit") => self.hit(request)?,
             Some("kv") => Self::keep(request)?,
             Some("crypto") => Self::sign(request)?,
+            Some("metrics") => Self::note(request)?,
             Some("password") => Self::password(request)?,
             Some(other) => return Err(format!("there is no {other:?}").into()),
         };
@@ -77,6 +78,13 @@ impl Settings {
             "right": right, "wrong": wrong, "confused": confused, "garbage": garbage,
             "equal": crypto::equal("a", "a") && !crypto::equal("a", "b"),
         }))
+    }
+
+    fn note(request: &Request) -> Result<serde_json::Value> {
+        metrics::counter_add("asked_total", &[("by", &header(request, "x-key"))], 1.5)?;
+        metrics::gauge_set("level", &[], 7.0)?;
+        metrics::histogram_record("seconds", &[], 0.02)?;
+        Ok(json!({ "refused": metrics::counter_add("No Name", &[], 1.0).is_err() }))
     }
 
     fn password(request: &Request) -> Result<serde_json::Value> {
