@@ -46,6 +46,11 @@ pub const PLUGIN_TABLE_ELEMENTS: usize = 20_000;
 /// Instances of all plugins on all workers together. Each has 4 GiB of the address space set aside; where that is
 /// limited, one of the smaller pools has to do.
 pub const PLUGIN_SLOTS: [u32; 4] = [4_096, 1_024, 256, 64];
+/// Slots that are in no use and keep their memory for the next instance of the same component: those that are taken and
+/// given back all the time, as by `isolation = "request"`, are few, and the rest would only hold memory.
+pub const PLUGIN_WARM_SLOTS: u32 = 16;
+/// Stacks of calls that wait, of all plugins on all workers together.
+pub const PLUGIN_STACKS: u32 = 1_024;
 /// Core instances and tables of one component, on the average: a plugin of the SDK's has three instances, two tables.
 pub const CORE_INSTANCES: u32 = 4;
 /// See [`CORE_INSTANCES`].
