@@ -140,14 +140,13 @@ async fn work(port: u16, end: Instant, tally: Arc<Mutex<Tally>>) {
 
 fn judge(tally: &Tally, logged: u64, samples: &[Sample]) -> ExitCode {
     let length = samples.last().map_or(Duration::ZERO, |sample| sample.at);
-    // The first moments are the allocator's and the pool's, which fill up once.
     let window = (length / 6).min(Duration::from_secs(60));
     let mean = |from: Duration, to: Duration, of: fn(&Sample) -> f64| {
         let within: Vec<f64> = samples.iter().filter(|sample| (from..to).contains(&sample.at)).map(of).collect();
         within.iter().sum::<f64>() / within.len().max(1) as f64
     };
     let growth = |of: fn(&Sample) -> f64| {
-        let (first, last) = (mean(window / 2, window / 2 + window, of), mean(length - window, length, of));
+        let (first, last) = (mean(WARM_UP, WARM_UP + window, of), mean(length - window, length, of));
         (first, last, last / first)
     };
     let total = tally.served + tally.failed + tally.other;
@@ -173,6 +172,8 @@ const TRAPS_PER_THOUSAND: u64 = 10;
 const CONNECTIONS: usize = 16;
 const SAMPLE: Duration = Duration::from_millis(500);
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// The first moments are the allocator's and the pool's, which fill up once.
+const WARM_UP: Duration = Duration::from_secs(20);
 /// What the end may be of the beginning.
 const FLAT: f64 = 1.05;
 const REASONS: usize = 5;
