@@ -225,7 +225,7 @@ impl UpstreamBody {
         self.pace.came();
         let frame = frame.map(|frame| frame.map(hop_by_hop::without_framing));
         match &frame {
-            // Nothing comes after them, and hyper may not ask again.
+            // Nothing comes after them, so whoever writes them may not ask again.
             Some(Ok(frame)) if frame.is_trailers() => self.lease.take().into_iter().for_each(Lease::release),
             Some(Ok(_)) => self.release_at_end(),
             // The last frame, without a length that would have announced it.
