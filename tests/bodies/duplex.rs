@@ -1,6 +1,8 @@
 //! Answers that begin before their request is complete, and end after it: both ways go on at their own pace, and the
 //! connection is as good as before.
 
+use std::net::Shutdown;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -87,14 +89,18 @@ async fn a_client_that_goes_away_in_the_middle_takes_both_ways_along() {
     let upstream = Origin::serve(begins_at_once).await;
     let gateway = Gateway::start(&one_route(upstream.address, "")).await;
     for version in VERSIONS {
-        let mut session = Session::over(TcpStream::connect(gateway.addresses[0]).await.unwrap(), version).await;
+        let stream = TcpStream::connect(gateway.addresses[0]).await.unwrap().into_std().unwrap();
+        let cut = stream.try_clone().unwrap();
+        let mut session = Session::over(TcpStream::from_std(stream).unwrap(), version).await;
         let (pieces, body) = piecemeal();
         pieces.send("first".into()).unwrap();
         let request = session.request("POST", "/", &[], body);
         let mut answer = session.send(request).await.unwrap().into_body();
         assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "begun");
-        drop((answer, pieces, session));
+        // While its body is still open: a client that dropped that first might well end the request properly.
+        cut.shutdown(Shutdown::Both).unwrap();
         crate::harness::until("the upstream's connection to close", async || (upstream.open() == 0).then_some(()))
             .await;
+        drop(pieces);
     }
 }
