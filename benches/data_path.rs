@@ -1,6 +1,7 @@
-//! What the steps of a request cost by themselves: finding its route, passing its chain. Run with `cargo bench`; built
-//! plugins are needed, which `cargo xtask plugins` makes.
+//! What the steps of a request cost by themselves: finding its route, and whose its key is; passing its chain. Run with
+//! `cargo bench`; built plugins are needed, which `cargo xtask plugins` makes.
 
+mod identities;
 mod routes;
 
 use std::hint::black_box;
@@ -107,5 +108,5 @@ fn chain(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, chain, routes::route);
+criterion_group!(benches, chain, identities::identity, routes::route);
 criterion_main!(benches);

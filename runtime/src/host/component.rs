@@ -24,6 +24,7 @@ use super::services::Services;
 use super::state::{Limiter, State};
 use super::{calls, wasi};
 use crate::limits;
+use crate::store::Space;
 
 /// A plugin that can be configured.
 pub struct Component {
@@ -39,6 +40,8 @@ pub struct Component {
     pub schema: Schema,
     /// The component itself, to be configured once more where images are taken of it.
     pub(super) bytes: Arc<[u8]>,
+    /// Whose keys and values its instances see.
+    kv_space: Space,
     pub(super) callers: Arc<Callers>,
     pub(super) services: Arc<Services>,
     pub(super) pre: InstancePre<State>,
@@ -107,6 +110,7 @@ impl Component {
         let schema = Schema::parse(&description.config_schema).map_err(LoadError::Schema)?;
         Ok(Self {
             digest,
+            kv_space: Space::of(&["kv", &description.name]),
             name: description.name.into(),
             version: description.version,
             priority: description.priority,
@@ -122,6 +126,11 @@ impl Component {
             wants_secrets: load::imports(engine.wasmtime(), &compiled, &["secrets"]),
             wants_sinks: load::imports(engine.wasmtime(), &compiled, &["sink"]),
         })
+    }
+
+    /// A store for one instance.
+    pub(super) fn store(&self, setup: &Setup) -> Store<State> {
+        store(self.pre.engine(), (Arc::clone(&self.name), self.kv_space), &self.services, setup)
     }
 }
 
@@ -149,9 +158,9 @@ pub(super) fn link(
 }
 
 /// A store for one instance of a plugin, bounded in memory; its clock starts with each call.
-pub(super) fn store(
+fn store(
     engine: &wasmtime::Engine,
-    plugin: Arc<str>,
+    plugin: (Arc<str>, Space),
     services: &Arc<Services>,
     setup: &Setup,
 ) -> Store<State> {
@@ -172,7 +181,8 @@ fn describe(
     waits: bool,
     index: ComponentExportIndex,
 ) -> Result<Description, LoadError> {
-    let mut store = store(engine.wasmtime(), "describe".into(), services, &Setup::default());
+    let nobody = ("describe".into(), Space(0));
+    let mut store = store(engine.wasmtime(), nobody, services, &Setup::default());
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
     let describe = async {
         let instance = if waits { pre.instantiate_async(&mut store).await? } else { pre.instantiate(&mut store)? };

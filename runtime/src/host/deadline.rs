@@ -45,9 +45,10 @@ pub(super) fn start(store: &mut Store<State>, time: Duration) {
     store.set_epoch_deadline(ticks(time / 2));
 }
 
-/// How many ticks make up `time`: one more than fit, since the first may come at once.
+/// How many ticks make up `time`, which is no longer than centuries: one more than fit, since the first may come at once.
 fn ticks(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos().div_ceil(limits::EPOCH_TICK.as_nanos())).unwrap_or(u64::MAX - 1) + 1
+    let nanoseconds = |time: Duration| time.as_nanos() as u64;
+    nanoseconds(time).div_ceil(nanoseconds(limits::EPOCH_TICK)) + 1
 }
 
 fn cpu_time() -> Duration {

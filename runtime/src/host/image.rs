@@ -8,7 +8,7 @@ use wasmtime_wizer::{ComponentInstanceState, Wizer};
 use super::bindings::LIFECYCLE;
 use super::bindings::exports::tidegate::plugin::lifecycle::Activation as Told;
 use super::clock::CONTROL;
-use super::component::{self, Component, now, store};
+use super::component::{self, Component, now};
 use super::deadline;
 use super::hook::{self, Exports};
 use super::plugin::Setup;
@@ -39,7 +39,7 @@ async fn take(component: &Component, setup: &Setup) -> wasmtime::Result<Image> {
     let (context, instrumented) = wizer.instrument_component(&component.bytes)?;
     let compiled = Compiled::new(engine, &instrumented)?;
     let pre = component::link(engine, &component.services, &compiled)?;
-    let mut store = store(engine, component.name.clone(), &component.services, setup);
+    let mut store = component.store(setup);
     // The whole of its memory comes out in one call.
     store.set_hostcall_fuel(usize::MAX);
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);

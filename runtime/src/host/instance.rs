@@ -12,7 +12,7 @@ use wasmtime::{Store, Trap, WasmBacktrace};
 use super::activation::Activation;
 use super::bindings::exports::tidegate::plugin::lifecycle::Activation as Told;
 use super::clock::Callers;
-use super::component::{Component, store};
+use super::component::Component;
 use super::deadline;
 use super::exchange::Exchange;
 use super::hook::{Exports, Functions, Hook};
@@ -72,7 +72,7 @@ impl Instance {
         component: &Component,
         setup: &Setup,
     ) -> Result<(Self, Activation), CallError> {
-        let mut store = store(component.pre.engine(), component.name.clone(), &component.services, setup);
+        let mut store = component.store(setup);
         deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
         let (guest, told) = match start(&mut store, thread, component, &setup.config).await {
             Ok(started) => started,
@@ -90,7 +90,7 @@ impl Instance {
         image: &Image,
         setup: &Setup,
     ) -> Result<Self, CallError> {
-        let mut store = store(component.pre.engine(), component.name.clone(), &component.services, setup);
+        let mut store = component.store(setup);
         deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
         let guest = if component.waits {
             guarded(&component.callers, thread, image.pre.instantiate_async(&mut store)).await

@@ -36,13 +36,18 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(plugin: Arc<str>, services: Arc<Services>, grants: Arc<Grants>, limiter: Limiter) -> Self {
+    pub(super) fn new(
+        (plugin, kv_space): (Arc<str>, Space),
+        services: Arc<Services>,
+        grants: Arc<Grants>,
+        limiter: Limiter,
+    ) -> Self {
         Self {
             exchange: Box::new(Exchange::vacant()),
             lent: false,
             caller: None,
             calls_left: limits::PLUGIN_HOST_CALLS,
-            kv_space: Space::of(&["kv", &plugin]),
+            kv_space,
             plugin,
             services,
             grants,

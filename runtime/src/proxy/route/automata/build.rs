@@ -197,10 +197,14 @@ impl Draft<'_> {
     }
 
     fn write(self, automata: &mut Automata, start: u32) -> Start {
+        if start & LEAF != 0 {
+            return Start(start);
+        }
         let runs = self.runs(start);
         let inside: BTreeSet<u32> = runs.values().flat_map(|run| run.inside.iter().copied()).collect();
         let mut places = HashMap::with_capacity(self.states.len());
-        let mut at = automata.words.len();
+        let mut at = 0;
+        // The start is the first, and inside no run.
         let outside = |state: &u32| !inside.contains(state);
         for (number, state) in (0..).zip(&self.states).filter(|(number, _)| outside(number)) {
             places.insert(number, index(at));
@@ -209,25 +213,26 @@ impl Draft<'_> {
         }
         let place =
             |target: u32| if target & LEAF == 0 { places.get(&target).copied().unwrap_or(NOWHERE) } else { target };
+        let mut words = Vec::with_capacity(at);
         for (number, state) in (0..).zip(self.states).filter(|(number, _)| outside(number)) {
             if let Some(run) = runs.get(&number) {
                 let length = index(run.text.len());
                 let text = automata.file_text(&run.text);
-                automata.words.extend([length | RUN, text, place(run.target)]);
+                words.extend([length | RUN, text, place(run.target)]);
                 continue;
             }
             let count = index(state.edges.len());
             if state.has_reports() {
                 let reports = automata.file_reports([state.reports, state.reports_in_the_end]);
-                automata.words.extend([count | REPORTS, reports]);
+                words.extend([count | REPORTS, reports]);
             } else {
-                automata.words.push(count);
+                words.push(count);
             }
             for (first, last, target) in state.edges {
-                automata.words.extend([u32::from(first) | u32::from(last) << 8, place(target)]);
+                words.extend([u32::from(first) | u32::from(last) << 8, place(target)]);
             }
         }
-        Start(place(start))
+        automata.file(words)
     }
 
     /// States that take one certain byte, with those behind them that do too and that nothing else leads to.
@@ -258,6 +263,14 @@ impl Draft<'_> {
 }
 
 impl Automata {
+    fn file(&mut self, states: Vec<u32>) -> Start {
+        let start = *self.known.automata.entry(states).or_insert_with_key(|states| {
+            self.words.extend(states);
+            index(self.words.len() - states.len())
+        });
+        Start(start)
+    }
+
     fn file_text(&mut self, text: &[u8]) -> u32 {
         *self.known.texts.entry(text.to_owned()).or_insert_with(|| {
             self.texts.extend_from_slice(text);

@@ -125,6 +125,18 @@ fn many_automata_share_their_memory() {
 }
 
 #[test]
+fn regexes_that_end_alike_are_one_automaton() {
+    let mut automata = Automata::default();
+    let mut compiled = |literal: &str, end: &str| {
+        let program = Program::new(&regex(&format!("{literal}{end}"))).unwrap();
+        compile(&mut automata, &[&program], literal.as_bytes(), Purpose::End).unwrap()
+    };
+    let first = compiled("/v1/area1/", "(?:orders|items)/[0-9]+$");
+    assert_ne!(compiled("/v1/area1/", "(?:orders|items)/[0-9]*$"), first);
+    assert_eq!(compiled("/v1/area22/", "(?:orders|items)/[0-9]+$"), first);
+}
+
+#[test]
 fn what_only_the_regex_can_judge_gets_no_automaton_of_its_own_but_is_a_candidate() {
     let program = |pattern| Program::new(&regex(pattern)).unwrap();
     let (bounded, other) = (program(r"a\b"), program("b"));
