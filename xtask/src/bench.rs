@@ -3,6 +3,7 @@
 //! In: a scenario and how long to look. Out: a table for people, and the same figures
 //! in `target/bench/<scenario>.json`. Everything that is started ends with us.
 
+mod host;
 mod memory;
 mod peers;
 mod process;
@@ -46,13 +47,19 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode>
     let machine = machine();
     println!("{}", describe(&machine));
 
-    if options.scenarios != Scenarios::Memory {
+    let asked = |scenario| [Scenarios::All, scenario].contains(&options.scenarios);
+    if asked(Scenarios::Proxy) {
         let figures = json!({ "machine": machine, "proxy": proxy::run(&bench)? });
         save(workspace, &folder.join("proxy.json"), &figures)?;
     }
-    if options.scenarios != Scenarios::Proxy {
+    if asked(Scenarios::Memory) {
         let figures = json!({ "machine": machine, "memory": memory::run(&bench)? });
         save(workspace, &folder.join("memory.json"), &figures)?;
+    }
+    if asked(Scenarios::Plugins) {
+        let plugin = workspace.target.join("plugins/key-auth.wasm");
+        let figures = json!({ "machine": machine, "plugins": host::run(&bench, &plugin)? });
+        save(workspace, &folder.join("plugins.json"), &figures)?;
     }
     // Only whoever sees a run fail wants to read what the programs wrote.
     bench.tidy()?;
@@ -110,13 +117,14 @@ enum Scenarios {
     All,
     Proxy,
     Memory,
+    Plugins,
 }
 
 impl Scenarios {
     fn programs(self) -> &'static [Program] {
         match self {
             Self::All | Self::Proxy => &[Program::Nginx, Program::Wrk, Program::Taskset, Program::Setpriv],
-            Self::Memory => &[Program::Setpriv],
+            Self::Memory | Self::Plugins => &[Program::Setpriv],
         }
     }
 }
@@ -131,6 +139,10 @@ impl Options {
             }
             ["memory", rest @ ..] => {
                 options.scenarios = Scenarios::Memory;
+                rest
+            }
+            ["plugins", rest @ ..] => {
+                options.scenarios = Scenarios::Plugins;
                 rest
             }
             rest => rest,

@@ -33,6 +33,19 @@ pub(crate) fn mappings(process: u32) -> Result<usize> {
     Ok(read(&format!("/proc/{process}/maps"))?.lines().count())
 }
 
+/// Code that a process has mapped, in KiB, shared or not: its own, its libraries', and what it has compiled.
+pub(crate) fn code(process: u32) -> Result<u64> {
+    let maps = read(&format!("/proc/{process}/maps"))?;
+    let executable = maps.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let (start, end) = words.next()?.split_once('-')?;
+        let is_code = words.next()?.contains('x');
+        let address = |text| u64::from_str_radix(text, 16).ok();
+        is_code.then_some(address(end)?.checked_sub(address(start)?)?)
+    });
+    Ok(executable.sum::<u64>() / 1024)
+}
+
 /// Has the peak begin anew at what is resident now.
 pub(crate) fn forget_peak(process: u32) -> Result<()> {
     let file = format!("/proc/{process}/clear_refs");
