@@ -4,6 +4,7 @@
 mod identities;
 mod routes;
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use tidegate::snapshot::{self, Snapshot, Stock};
 use tidegate::store::counters::Counters;
 use tidegate::transport::Transports;
 use tidegate::upstreams::Upstreams;
+use tokio::time::Instant;
 
 fn snapshot(config: &str) -> Snapshot {
     let folder = tempfile::tempdir().expect("a folder");
@@ -63,8 +65,9 @@ fn exchange(snapshot: &Snapshot) -> Box<Exchange> {
 
 /// Call the request hooks of `snapshot`'s global chain, none of which waits for anything.
 fn pass(snapshot: &Snapshot, exchange: &mut Box<Exchange>) {
+    let clock = Cell::new(Instant::now());
     for (index, plugin_use) in snapshot.global.uses().iter().enumerate() {
-        let decided = plugin_use.on_request(Place { worker: 0, index }, exchange).now_or_never();
+        let decided = plugin_use.on_request(Place { worker: 0, index, clock: &clock }, exchange).now_or_never();
         assert!(matches!(decided, Some(Ok(None))), "it decided otherwise");
     }
 }

@@ -57,6 +57,9 @@ pub const CORE_INSTANCES: u32 = 4;
 pub const CORE_TABLES: u32 = 3;
 /// Core instances, and tables, that one component may have.
 pub const CORE_INSTANCES_MAX: u32 = 16;
+/// Bytes of each of an instance's tables that stay with its slot: overwriting them costs less than giving them back to
+/// the kernel and asking for them again, which every core that runs a worker is interrupted for.
+pub const PLUGIN_TABLE_RESIDENT_BYTES: usize = 16 << 10;
 /// Bytes of an instance's memory that stay with its slot for the next one, if the kernel says which were touched.
 pub const PLUGIN_RESIDENT_BYTES: usize = 1 << 20;
 /// Bytes of scratch that the plugins of one exchange may keep together.

@@ -56,6 +56,7 @@ fn pooled() -> wasmtime::Result<wasmtime::Engine> {
                 .total_tables(slots * limits::CORE_TABLES)
                 .max_tables_per_component(limits::CORE_INSTANCES_MAX)
                 .table_elements(limits::PLUGIN_TABLE_ELEMENTS)
+                .table_keep_resident(limits::PLUGIN_TABLE_RESIDENT_BYTES)
                 .total_stacks(slots.min(limits::PLUGIN_STACKS))
                 .max_unused_warm_slots(limits::PLUGIN_WARM_SLOTS);
             let mut config = wasmtime::Config::new();

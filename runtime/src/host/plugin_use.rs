@@ -1,11 +1,12 @@
 //! One plugin in a chain, as a use of it was configured: how its hooks are called on an exchange, what their answers
 //! mean, and what becomes of the exchange when they fail.
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use tokio::time::Instant;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use super::bindings::tidegate::plugin::types::{ChunkFlow, Flow, Reply as GuestReply};
@@ -60,11 +61,14 @@ pub enum Piece {
 
 /// Where a hook is called: on which worker, for which place in the chain.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct Place<'c> {
     /// The worker's number.
     pub worker: usize,
     /// The use's index in its chain.
     pub index: usize,
+    /// When somebody last looked at the clock: just now. Whoever is called looks when it is done, so that the next one
+    /// need not.
+    pub clock: &'c Cell<Instant>,
 }
 
 impl Use {
@@ -72,7 +76,7 @@ impl Use {
     ///
     /// # Errors
     /// The plugin failed, and its failures are the exchange's.
-    pub async fn on_request(&self, place: Place, exchange: &mut Box<Exchange>) -> Result<Option<Reply>, Failure> {
+    pub async fn on_request(&self, place: Place<'_>, exchange: &mut Box<Exchange>) -> Result<Option<Reply>, Failure> {
         self.decide(&hook::REQUEST, place, exchange).await
     }
 
@@ -80,7 +84,7 @@ impl Use {
     ///
     /// # Errors
     /// As for a request.
-    pub async fn on_response(&self, place: Place, exchange: &mut Box<Exchange>) -> Result<Option<Reply>, Failure> {
+    pub async fn on_response(&self, place: Place<'_>, exchange: &mut Box<Exchange>) -> Result<Option<Reply>, Failure> {
         self.decide(&hook::RESPONSE, place, exchange).await
     }
 
@@ -90,7 +94,7 @@ impl Use {
     /// As for a request.
     pub async fn on_request_body(
         &self,
-        place: Place,
+        place: Place<'_>,
         exchange: &mut Box<Exchange>,
         piece: (Bytes, bool),
     ) -> Result<Piece, Failure> {
@@ -103,7 +107,7 @@ impl Use {
     /// As for a request.
     pub async fn on_response_body(
         &self,
-        place: Place,
+        place: Place<'_>,
         exchange: &mut Box<Exchange>,
         piece: (Bytes, bool),
     ) -> Result<Piece, Failure> {
@@ -111,7 +115,7 @@ impl Use {
     }
 
     /// Tell it how the exchange ended. What fails here fails nobody else.
-    pub async fn on_log(&self, place: Place, exchange: &mut Box<Exchange>) {
+    pub async fn on_log(&self, place: Place<'_>, exchange: &mut Box<Exchange>) {
         if self.is_stopped() {
             return;
         }
@@ -120,7 +124,7 @@ impl Use {
             let status = http::StatusCode::from_u16(ended.status).unwrap_or_default();
             exchange.response = Some(ResponseHead { status, headers: HeaderMap::new() });
         }
-        let begun = Instant::now();
+        let begun = place.clock.get();
         let told = self.call(&hook::LOG, (), place, exchange).await;
         if let Err(failure) = self.settle(&hook::LOG, told, exchange, (place, begun)) {
             self.report(&failure, exchange);
@@ -130,13 +134,13 @@ impl Use {
     async fn decide(
         &self,
         hook: &Hook<(), Decided<Flow>>,
-        place: Place,
+        place: Place<'_>,
         exchange: &mut Box<Exchange>,
     ) -> Result<Option<Reply>, Failure> {
         if self.is_stopped() {
             return self.stopped().map(|()| None);
         }
-        let begun = Instant::now();
+        let begun = place.clock.get();
         let called = self.call(hook, (), place, exchange).await;
         let decided = called.and_then(|(flow,)| match flow.map_err(CallError::Failed)? {
             Flow::Next => Ok(None),
@@ -151,14 +155,14 @@ impl Use {
     async fn decide_piece(
         &self,
         hook: &Hook<(Bytes, bool), Decided<ChunkFlow>>,
-        place: Place,
+        place: Place<'_>,
         exchange: &mut Box<Exchange>,
         piece: (Bytes, bool),
     ) -> Result<Piece, Failure> {
         if self.is_stopped() {
             return self.stopped().map(|()| Piece::Pass);
         }
-        let begun = Instant::now();
+        let begun = place.clock.get();
         let called = self.call(hook, piece, place, exchange).await;
         let decided = called.and_then(|(flow,)| match flow.map_err(CallError::Failed)? {
             ChunkFlow::Pass => Ok(Piece::Pass),
@@ -175,7 +179,7 @@ impl Use {
         &self,
         hook: &Hook<P, R>,
         arguments: P,
-        place: Place,
+        place: Place<'_>,
         exchange: &mut Box<Exchange>,
     ) -> Result<R, CallError>
     where
@@ -197,9 +201,11 @@ impl Use {
         hook: &Hook<P, R>,
         ended: Result<T, CallError>,
         exchange: &mut Exchange,
-        (place, begun): (Place, Instant),
+        (place, begun): (Place<'_>, Instant),
     ) -> Result<T, Failure> {
-        let time = begun.elapsed();
+        let now = Instant::now();
+        place.clock.set(now);
+        let time = now.saturating_duration_since(begun);
         exchange.plugin_time += time;
         self.metrics.called(place.worker, hook.number, time, ended.is_err());
         match ended {

@@ -1,6 +1,7 @@
 //! Leads an exchange through its chain: hooks in their order, whole bodies for those that ask for them, pieces of bodies
 //! past those that want to see them, and word of the end to those that keep a log. Called by `exchange` and `ongoing`.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE,
 };
 use http::{Method, StatusCode};
+use tokio::time::Instant;
 
 use super::answer;
 use super::body::{Bounds, Filter, Side, Source, TakenIn, Upload};
@@ -40,21 +42,24 @@ pub(super) enum Outcome {
 /// Run the request hooks of `route` until one replies or fails.
 pub(super) async fn on_request(route: &Route, ongoing: &mut Ongoing) -> Passage {
     let chain = &route.chain;
+    if chain.uses().is_empty() {
+        return Passage { entered: 0, outcome: Outcome::Forward };
+    }
     let worker = Rc::clone(&ongoing.client.worker);
+    worker.look_at_the_clock();
     for (index, plugin_use) in chain.uses().iter().enumerate() {
         let activation = plugin_use.plugin.activation;
-        if let BodyMode::Buffered(most) = activation.request_body
-            && let Err(failure) = take_in_request(route, ongoing, most).await
-        {
-            return Passage { entered: index, outcome: Outcome::Failed(failure) };
+        if let BodyMode::Buffered(most) = activation.request_body {
+            if let Err(failure) = take_in_request(route, ongoing, most).await {
+                return Passage { entered: index, outcome: Outcome::Failed(failure) };
+            }
+            worker.look_at_the_clock();
         }
         if !activation.on_request {
             continue;
         }
-        let decided = plugin_use.on_request(Place { worker: worker.id, index }, &mut ongoing.exchange).await;
-        // Whoever comes after goes by it.
-        worker.look_at_the_clock();
-        match decided {
+        let place = Place { worker: worker.id, index, clock: &worker.now };
+        match plugin_use.on_request(place, &mut ongoing.exchange).await {
             Ok(None) => {}
             Ok(Some(reply)) => return Passage { entered: index + 1, outcome: Outcome::Reply(reply) },
             // Whoever failed does not get to answer for it.
@@ -136,6 +141,7 @@ pub(super) fn before_sending(route: &Route, ongoing: &mut Ongoing) {
 /// body. A reply replaces both, and so does the answer to a failure; the hooks that are left then run on that.
 pub(super) async fn on_response(chain: &Arc<Chain>, entered: usize, ongoing: &mut Ongoing, source: &mut Source) {
     let worker = Rc::clone(&ongoing.client.worker);
+    worker.look_at_the_clock();
     ongoing.exchange.progress = Progress::Response;
     for (index, plugin_use) in chain.uses().iter().enumerate().take(entered).rev() {
         let activation = plugin_use.plugin.activation;
@@ -145,6 +151,7 @@ pub(super) async fn on_response(chain: &Arc<Chain>, entered: usize, ongoing: &mu
         let mut decided = Ok(None);
         if let BodyMode::Buffered(most) = activation.response_body {
             decided = take_in_response(ongoing, source, most).await.map(|()| None);
+            worker.look_at_the_clock();
         }
         if decided.is_ok() {
             ongoing.exchange.response_body = match source {
@@ -152,8 +159,8 @@ pub(super) async fn on_response(chain: &Arc<Chain>, entered: usize, ongoing: &mu
                 Source::Empty => Content::Whole(bytes::Bytes::new()),
                 _ => Content::Elsewhere,
             };
-            decided = plugin_use.on_response(Place { worker: worker.id, index }, &mut ongoing.exchange).await;
-            worker.look_at_the_clock();
+            let place = Place { worker: worker.id, index, clock: &worker.now };
+            decided = plugin_use.on_response(place, &mut ongoing.exchange).await;
         }
         let reply = match decided {
             Ok(None) => {
@@ -237,9 +244,10 @@ fn is_another(headers: &mut HeaderMap) {
 /// Tell the log hooks how the exchange ended.
 pub(super) async fn on_log(chain: Arc<Chain>, worker: usize, mut exchange: Box<Exchange>) {
     exchange.progress = Progress::Over;
+    let clock = Cell::new(Instant::now());
     for (index, plugin_use) in chain.uses().iter().enumerate() {
         if plugin_use.plugin.activation.on_log {
-            plugin_use.on_log(Place { worker, index }, &mut exchange).await;
+            plugin_use.on_log(Place { worker, index, clock: &clock }, &mut exchange).await;
         }
     }
 }

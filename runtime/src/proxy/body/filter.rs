@@ -1,11 +1,13 @@
 //! The plugins that the pieces of a body pass on their way. A piece goes in, and what is to go on in its place comes
 //! out; the plugins see an exchange beside the one that is under way, with the same scratch.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::error::{Cause, Failure};
 use crate::host::activation::BodyMode;
@@ -119,10 +121,11 @@ async fn run(
     end: bool,
 ) -> (Box<Exchange>, Result<Out, Failure>) {
     let uses = chain.uses();
+    let clock = Cell::new(Instant::now());
     for turn in 0..entered {
         let index = if side == Side::Request { turn } else { entered - 1 - turn };
         let Some(plugin_use) = uses.get(index) else { continue };
-        let (activation, place) = (plugin_use.plugin.activation, Place { worker, index });
+        let (activation, place) = (plugin_use.plugin.activation, Place { worker, index, clock: &clock });
         let wanted = match side {
             Side::Request => activation.request_body,
             Side::Response => activation.response_body,
