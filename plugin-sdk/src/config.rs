@@ -4,7 +4,29 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 
-/// The derive macro behind `#[derive(Config)]`.
+/// `#[derive(Config)]`: makes a type the [`Config`](trait@Config) of a plugin.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing;
+///
+/// #[derive(Config, Debug)]
+/// struct Settings {
+///     /// Header that says whose request it is.
+///     header: HeaderName,
+///     /// How many requests each of them has.
+///     #[config(default = 60)]
+///     max: u64,
+/// }
+///
+/// let settings: Settings = testing::configure(json!({ "header": "X-Tenant" }))?;
+/// assert_eq!((settings.header.as_str(), settings.max), ("x-tenant", 60));
+/// let unknown = testing::configure::<Settings>(json!({ "header": "X-Tenant", "maximum": 5 }));
+/// assert!(unknown.unwrap_err().starts_with("unknown field `maximum`"));
+/// let described = &testing::schema::<Settings>()["properties"]["header"]["description"];
+/// assert_eq!(described, "Header that says whose request it is.");
+/// # Ok::<(), String>(())
+/// ```
 pub use tidegate_sdk_macros::Config;
 
 /// The settings of a plugin: `#[derive(Config)]` on a struct with named fields, on a unit struct if

@@ -9,6 +9,21 @@ use crate::host;
 use crate::host::counters as contract;
 
 /// So many hits per window.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use std::time::Duration;
+/// use tidegate_sdk::counters::{self, Algorithm, Limit};
+///
+/// let burst = Limit { max: 2, window: Duration::from_secs(1), algorithm: Algorithm::Gcra };
+/// let daily = Limit { max: 1_000, window: Duration::from_secs(86_400), algorithm: Algorithm::FixedWindow };
+/// let limited = Hook(move |_: &mut Request| -> Result {
+///     let hit = counters::hit("all", 1, &[burst, daily])?;
+///     Ok(Flow::reply(if hit.allowed { 200 } else { 429 }).empty())
+/// });
+/// let mut exchange = Exchange::get("/");
+/// assert_eq!([(); 3].map(|()| exchange.request(&limited).reply().status), [200, 200, 429]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     /// Hits that may pass per window.
@@ -20,6 +35,29 @@ pub struct Limit {
 }
 
 /// How hits are counted.
+///
+/// ```
+/// use tidegate_sdk::counters::Algorithm;
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing;
+///
+/// #[derive(Config)]
+/// struct Settings {
+///     max: u64,
+///     smooth: bool,
+/// }
+///
+/// impl Settings {
+///     /// Smooth: one hit each `window / max`, after a burst. Else whole windows, as Kong counts.
+///     fn algorithm(&self) -> Algorithm {
+///         if self.smooth { Algorithm::Gcra } else { Algorithm::FixedWindow }
+///     }
+/// }
+///
+/// let settings: Settings = testing::configure(json!({ "max": 60, "smooth": true }))?;
+/// assert_eq!((settings.max, settings.algorithm()), (60, Algorithm::Gcra));
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// Windows follow one another, the first one began with 1970.
@@ -31,6 +69,22 @@ pub enum Algorithm {
 }
 
 /// What became of a hit.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use std::time::Duration;
+/// use tidegate_sdk::counters::{self, Algorithm, Limit};
+///
+/// let limited = Hook(|_: &mut Request| -> Result {
+///     let limit = Limit { max: 1, window: Duration::from_secs(60), algorithm: Algorithm::FixedWindow };
+///     let hit = counters::hit("all", 1, &[limit])?;
+///     let wait = hit.retry_after.map_or(0, |wait| wait.as_secs());
+///     Ok(if hit.allowed { Flow::Next } else { Flow::reply(429).header("retry-after", wait.to_string()).empty() })
+/// });
+/// let mut exchange = Exchange::get("/");
+/// assert_eq!(exchange.request(&limited), tidegate_sdk::testing::Outcome::Next);
+/// assert_eq!(exchange.request(&limited).reply().headers.first("retry-after"), Some("60"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Whether it may pass; only then was it counted.
@@ -42,6 +96,20 @@ pub struct Decision {
 }
 
 /// How a limit stands.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use std::time::Duration;
+/// use tidegate_sdk::counters::{self, Algorithm, Limit};
+///
+/// let told = Hook(|_: &mut Request| -> Result {
+///     let limit = Limit { max: 10, window: Duration::from_secs(60), algorithm: Algorithm::FixedWindow };
+///     let hit = counters::hit("all", 3, &[limit])?;
+///     let standing = hit.standings.first().ok_or("one limit was given")?;
+///     Ok(Flow::reply(200).body(format!("{} left, {} s", standing.remaining, standing.reset.as_secs())))
+/// });
+/// assert_eq!(Exchange::get("/").request(&told).reply().text(), "7 left, 60 s");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Hits that may still pass now.
@@ -51,6 +119,19 @@ pub struct Standing {
 }
 
 /// Why a hit could not be decided.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use tidegate_sdk::counters;
+///
+/// let lenient = Hook(|_: &mut Request| match counters::hit("all", 1, &[]) {
+///     // Rather uncounted than not at all.
+///     Err(counters::Error::Unavailable(_)) => Flow::Next,
+///     Err(counters::Error::Invalid(problem)) => Flow::reply(500).body(problem),
+///     Ok(_) => Flow::Next,
+/// });
+/// assert_eq!(Exchange::get("/").request(&lenient).reply().text(), "a hit has 1 to 8 limits");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
     /// It is no hit that could be counted.

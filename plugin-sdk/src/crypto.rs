@@ -10,6 +10,18 @@ use crate::host::passwords::Error as HostError;
 pub use crate::bindings::imports::tidegate::plugin::crypto::{Algorithm, Hash};
 
 /// What a signature is verified by. It has to be of the algorithm's kind, whatever a message says.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use tidegate_sdk::crypto::{self, Algorithm, Key};
+///
+/// let confused = Hook(|_: &mut Request| -> Result {
+///     // A token that says HS256, for which the public key would be the secret.
+///     crypto::verify(Algorithm::Hs256, Key::Pem("-----BEGIN PUBLIC KEY-----…"), "message", "signature")?;
+///     Ok(Flow::Next)
+/// });
+/// assert_eq!(Exchange::get("/").request(&confused).failure(), "the key is not of the algorithm's kind");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key<'k> {
     /// A shared secret, for HMAC.
@@ -27,6 +39,19 @@ pub enum Key<'k> {
 }
 
 /// What a signature is made by.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use tidegate_sdk::crypto::{self, Algorithm, SigningKey};
+///
+/// let sign = Hook(|request: &mut Request| -> Result {
+///     let key = secrets::get("webhooks").ok_or("the secret `webhooks` is not granted")?;
+///     let code = crypto::sign(Algorithm::Hs256, SigningKey::Secret(&key), request.path())?;
+///     Ok(Flow::reply(200).body(code))
+/// });
+/// let mut exchange = Exchange::get("/a").secret("webhooks", "s3cret");
+/// assert_eq!(exchange.request(&sign).reply().body.len(), 32);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigningKey<'k> {
     /// A shared secret, for HMAC.
@@ -38,15 +63,23 @@ pub enum SigningKey<'k> {
 /// The digest of `data`.
 ///
 /// ```
-/// # use tidegate_sdk::crypto::{Hash, digest};
-/// # use tidegate_sdk::testing::Exchange;
-/// assert_eq!(digest(Hash::Sha256, b"abc")[..2], [0xba, 0x78]);
+/// use tidegate_sdk::crypto::{Hash, digest};
+///
+/// let sha256 = digest(Hash::Sha256, "abc");
+/// assert_eq!((sha256.len(), &sha256[..3]), (32, [0xba, 0x78, 0x16].as_slice()));
 /// ```
 pub fn digest(hash: Hash, data: impl AsRef<[u8]>) -> Vec<u8> {
     host::crypto::digest(hash, data.as_ref())
 }
 
 /// Whether both are the same; takes as long whatever they have in common.
+///
+/// ```
+/// use tidegate_sdk::crypto::equal;
+///
+/// assert!(equal("s3cret", b"s3cret"));
+/// assert!(!equal("s3cret", "S3cret"));
+/// ```
 pub fn equal(a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> bool {
     host::crypto::equal(a.as_ref(), b.as_ref())
 }
@@ -55,6 +88,22 @@ pub fn equal(a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> bool {
 ///
 /// Natively, in tests, HMAC is computed, and other signatures are judged by
 /// [`Exchange::signatures`](crate::testing::Exchange::signatures).
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+/// use tidegate_sdk::crypto::{self, Algorithm, Key};
+///
+/// let signed = Hook(|request: &mut Request| -> Result {
+///     let signature = request.header("x-signature").ok_or("it is not signed")?;
+///     let key = Key::JwkOkp("Ed25519", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+///     let right = crypto::verify(Algorithm::EdDsa, key, request.path(), signature)?;
+///     Ok(if right { Flow::Next } else { Flow::reply(401).empty() })
+/// });
+/// let with = |signature| Exchange::get("/a").signatures(|message, signature| message == b"/a" && signature == b"s")
+///     .header("x-signature", signature);
+/// assert_eq!(with("s").request(&signed), Outcome::Next);
+/// assert_eq!(with("forged").request(&signed).reply().status, 401);
+/// ```
 ///
 /// # Errors
 /// What is wrong with the key, or that it is not of the algorithm's kind.
@@ -76,7 +125,21 @@ pub fn verify(
     host::crypto::verify(algorithm, &key, message.as_ref(), signature.as_ref())
 }
 
-/// The signature of `message`. Natively, in tests, only HMAC is computed.
+/// The signature of `message`: ECDSA as JOSE has it, both numbers at their full length. Natively, in
+/// tests, only HMAC is computed.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use tidegate_sdk::crypto::{self, Algorithm, Key, SigningKey};
+///
+/// let own = Hook(|_: &mut Request| -> Result {
+///     let made = crypto::sign(Algorithm::Hs256, SigningKey::Secret(b"s3cret"), "message")?;
+///     let right = crypto::verify(Algorithm::Hs256, Key::Secret(b"s3cret"), "message", &made)?;
+///     let other = crypto::verify(Algorithm::Hs256, Key::Secret(b"s3cret"), "massage", &made)?;
+///     Ok(Flow::reply(200).json(&[right, other]))
+/// });
+/// assert_eq!(Exchange::get("/").request(&own).reply().json(), json!([true, false]));
+/// ```
 ///
 /// # Errors
 /// What is wrong with the key, or that it is not of the algorithm's kind.
@@ -94,6 +157,19 @@ pub fn sign(algorithm: Algorithm, key: SigningKey<'_>, message: impl AsRef<[u8]>
 ///
 /// Natively, in tests, a password is right if `hash` is `plain:` and the password.
 ///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+/// use tidegate_sdk::crypto;
+///
+/// let login = Hook(|request: &mut Request| -> Result {
+///     let password = request.header("x-password").ok_or("there is no password")?;
+///     let right = crypto::verify_password("plain:open sesame", password)?;
+///     Ok(if right { Flow::Next } else { Flow::reply(401).empty() })
+/// });
+/// assert_eq!(Exchange::get("/").header("x-password", "open sesame").request(&login), Outcome::Next);
+/// assert_eq!(Exchange::get("/").header("x-password", "open says me").request(&login).reply().status, 401);
+/// ```
+///
 /// # Errors
 /// It could not be verified.
 pub fn verify_password(hash: &str, password: impl AsRef<[u8]>) -> Result<bool, PasswordError> {
@@ -104,6 +180,19 @@ pub fn verify_password(hash: &str, password: impl AsRef<[u8]>) -> Result<bool, P
 }
 
 /// Why a password could not be verified.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use tidegate_sdk::crypto::{PasswordError, verify_password};
+///
+/// let login = Hook(|_: &mut Request| match verify_password("no hash", "open sesame") {
+///     Ok(true) => Flow::Next,
+///     Ok(false) => Flow::reply(401).empty(),
+///     Err(PasswordError::Busy) => Flow::reply(503).header("retry-after", "1").empty(),
+///     Err(PasswordError::Invalid(problem)) => Flow::reply(500).body(problem),
+/// });
+/// assert_eq!(Exchange::get("/").request(&login).reply().status, 500);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PasswordError {
     /// It is no hash that could be verified, or no password.

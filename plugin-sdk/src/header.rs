@@ -29,6 +29,13 @@ pub struct HeaderName(Cow<'static, str>);
 impl HeaderName {
     /// A name known when the plugin is compiled.
     ///
+    /// ```
+    /// use tidegate_sdk::HeaderName;
+    ///
+    /// const TENANT: HeaderName = HeaderName::from_static("x-tenant");
+    /// assert_eq!(TENANT.as_str(), "x-tenant");
+    /// ```
+    ///
     /// # Panics
     /// If `name` is no token, or not in lower case.
     pub const fn from_static(name: &'static str) -> Self {
@@ -42,12 +49,40 @@ impl HeaderName {
     }
 
     /// The name, in lower case.
+    ///
+    /// ```
+    /// # use tidegate_sdk::HeaderName;
+    /// let name: HeaderName = "X-Tenant".parse()?;
+    /// assert_eq!(name.as_str(), "x-tenant");
+    /// # Ok::<(), tidegate_sdk::InvalidHeaderName>(())
+    /// ```
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether this field belongs to the connection (RFC 9110, section 7.6.1) or says where the message ends. The
     /// gateway sets those; a plugin's edit of one is refused.
+    ///
+    /// ```
+    /// use tidegate_sdk::prelude::*;
+    /// use tidegate_sdk::testing;
+    ///
+    /// #[derive(Config, Debug)]
+    /// #[config(validate = Settings::check)]
+    /// struct Settings {
+    ///     /// Header to set.
+    ///     header: HeaderName,
+    /// }
+    ///
+    /// impl Settings {
+    ///     fn check(&self) -> Result<(), String> {
+    ///         if self.header.is_gateways() { Err(format!("{} cannot be set", self.header)) } else { Ok(()) }
+    ///     }
+    /// }
+    ///
+    /// let error = testing::configure::<Settings>(json!({ "header": "Transfer-Encoding" })).unwrap_err();
+    /// assert_eq!(error, "transfer-encoding cannot be set");
+    /// ```
     pub fn is_gateways(&self) -> bool {
         OWNED_BY_GATEWAY.contains(&self.as_str())
     }
@@ -68,6 +103,13 @@ impl FromStr for HeaderName {
 }
 
 /// Text that no header field can be named by.
+///
+/// ```
+/// use tidegate_sdk::HeaderName;
+///
+/// let error = "x:mark".parse::<HeaderName>().unwrap_err();
+/// assert!(error.to_string().starts_with("\"x:mark\" is no header name"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidHeaderName(String);
 
@@ -150,11 +192,22 @@ pub struct HeaderValue(Vec<u8>);
 
 impl HeaderValue {
     /// The value as it was sent.
+    ///
+    /// ```
+    /// # use tidegate_sdk::HeaderValue;
+    /// assert_eq!(HeaderValue::from(vec![b'a', 0xff]).as_bytes(), b"a\xff");
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// The value as text.
+    ///
+    /// ```
+    /// # use tidegate_sdk::HeaderValue;
+    /// assert_eq!(HeaderValue::from("gzip").to_str(), Ok("gzip"));
+    /// assert!(HeaderValue::from(vec![0xff]).to_str().is_err());
+    /// ```
     ///
     /// # Errors
     /// It is not UTF-8.
@@ -163,6 +216,16 @@ impl HeaderValue {
     }
 
     /// Whether there is nothing in it.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let given = Hook(|request: &mut Request| match request.header("apikey") {
+    ///     Some(key) if !key.is_empty() => Flow::Next,
+    ///     _ => Flow::reply(401).empty(),
+    /// });
+    /// assert_eq!(Exchange::get("/").header("apikey", "").request(&given).reply().status, 401);
+    /// assert_eq!(Exchange::get("/").header("apikey", "k").request(&given), Outcome::Next);
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -9,6 +9,38 @@ use crate::{ChunkFlow, Flow, IntoChunkFlow, IntoFlow, Request, Response, Result}
 ///
 /// `Returned` is what [`on_request`](Self::on_request) returns: [`Flow`] unless you say otherwise,
 /// or a `Result` of it for a hook that can fail: `impl RequestHook<Result> for …`.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, Outcome};
+///
+/// #[derive(Config)]
+/// struct Deprecated {
+///     /// Where clients should go instead.
+///     successor: Option<String>,
+/// }
+///
+/// impl RequestHook for Deprecated {
+///     fn on_request(&self, _: &mut Request) -> Flow {
+///         match &self.successor {
+///             Some(url) => Flow::reply(308).header("location", url.as_str()).empty(),
+///             None => Flow::Next,
+///         }
+///     }
+///
+///     fn needed(&self) -> bool {
+///         self.successor.is_some()
+///     }
+/// }
+///
+/// export!(Deprecated: RequestHook);
+///
+/// # fn main() {
+/// let moved = Deprecated { successor: Some("https://example.com/v2".to_owned()) };
+/// assert_eq!(Exchange::get("/").request(&moved).reply().status, 308);
+/// assert_eq!(Exchange::get("/").request(&Deprecated { successor: None }), Outcome::Next);
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(message = "`{Self}` has no request hook", note = "implement `RequestHook` for it")]
 pub trait RequestHook<Returned: IntoFlow = Flow> {
     /// Decides what becomes of this request.
@@ -133,6 +165,30 @@ pub trait ResponseHook<Returned: IntoFlow = Flow> {
     message = "`{Self}` has no hook for pieces of a response's body",
     note = "implement `ResponseBodyHook` for it"
 )]
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, Outcome};
+///
+/// #[derive(Config)]
+/// struct Shout;
+///
+/// impl ResponseBodyHook for Shout {
+///     fn on_response_body(&self, chunk: Chunk, response: &Response, _: &Request) -> ChunkFlow {
+///         match response.header("content-type") {
+///             Some(kind) if kind == "text/plain" => ChunkFlow::Replace(chunk.bytes.to_ascii_uppercase()),
+///             _ => ChunkFlow::Pass,
+///         }
+///     }
+/// }
+///
+/// export!(Shout: ResponseBodyHook);
+///
+/// # fn main() {
+/// let mut exchange = Exchange::get("/").answer(200, &[("content-type", "text/plain")]);
+/// assert_eq!(exchange.response_pieces(&Shout, &["hel", "lo"]), Outcome::Next);
+/// assert_eq!(exchange.client_body(), b"HELLO");
+/// # }
+/// ```
 pub trait ResponseBodyHook<Returned: IntoChunkFlow = ChunkFlow> {
     /// Decides what becomes of this piece. Response and request, past changing, are there to be read.
     fn on_response_body(&self, chunk: Chunk, response: &Response, request: &Request) -> Returned;
@@ -178,6 +234,33 @@ pub trait LogHook {
 
 /// Called from time to time, at the interval that the use is given by `timer` in gateway.toml, for
 /// one thread of the gateway. There is no exchange then.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing;
+///
+/// #[derive(Config)]
+/// struct Prices {
+///     url: String,
+/// }
+///
+/// impl TimerHook for Prices {
+///     fn on_timer(&self) -> Result<()> {
+///         if self.url.is_empty() {
+///             return Err("there is no `url` to fetch prices from".into());
+///         }
+///         let prices = http::get(&self.url).send()?.body;
+///         Ok(kv::set("prices", prices, None)?)
+///     }
+/// }
+///
+/// export!(Prices: TimerHook);
+///
+/// # fn main() {
+/// let failure = testing::timer(&Prices { url: String::new() });
+/// assert_eq!(failure, Err("there is no `url` to fetch prices from".to_owned()));
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(message = "`{Self}` has no timer hook", note = "implement `TimerHook` for it")]
 pub trait TimerHook {
     /// Does what no request asks for.
@@ -188,6 +271,21 @@ pub trait TimerHook {
 }
 
 /// A piece of a body.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, Hook, Outcome};
+///
+/// let close = Hook(|mut chunk: Chunk, _: &Request| {
+///     if chunk.end {
+///         chunk.bytes.extend(b"\n-- \nsent through the gateway");
+///     }
+///     ChunkFlow::Replace(chunk.bytes)
+/// });
+/// let mut exchange = Exchange::new("POST", "/mails");
+/// assert_eq!(exchange.request_pieces(&close, &["Hello", " Bob"]), Outcome::Next);
+/// assert_eq!(exchange.upstream_body(), b"Hello Bob\n-- \nsent through the gateway");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
     /// What came; the last piece may be empty.

@@ -22,6 +22,15 @@ use crate::host;
 
 /// The value of `key`.
 ///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let blocked = Hook(|_: &mut Request| -> Result {
+///     let address = exchange::client_ip().to_string();
+///     Ok(if kv::get(&format!("blocked:{address}"))?.is_some() { Flow::reply(403).empty() } else { Flow::Next })
+/// });
+/// assert_eq!(Exchange::get("/").request(&blocked), Outcome::Next);
+/// ```
+///
 /// # Errors
 /// The key is too long.
 pub fn get(key: &str) -> Result<Option<Vec<u8>>, String> {
@@ -30,6 +39,24 @@ pub fn get(key: &str) -> Result<Option<Vec<u8>>, String> {
 
 /// Keeps `value` under `key`, for `ttl` if that is given.
 ///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use std::time::Duration;
+///
+/// let remember = Hook(|request: &mut Request| -> Result {
+///     match kv::get("greeting")? {
+///         Some(greeting) => Ok(Flow::reply(200).body(greeting)),
+///         None => {
+///             kv::set("greeting", request.query().unwrap_or_default(), Some(Duration::from_secs(60)))?;
+///             Ok(Flow::reply(201).empty())
+///         }
+///     }
+/// });
+/// let mut exchange = Exchange::get("/?hello");
+/// assert_eq!(exchange.request(&remember).reply().status, 201);
+/// assert_eq!(exchange.request(&remember).reply().text(), "hello");
+/// ```
+///
 /// # Errors
 /// Key or value are too long.
 pub fn set(key: &str, value: impl AsRef<[u8]>, ttl: Option<Duration>) -> Result<(), String> {
@@ -37,6 +64,20 @@ pub fn set(key: &str, value: impl AsRef<[u8]>, ttl: Option<Duration>) -> Result<
 }
 
 /// Keeps `value` if the present one is `expected` (`None`: if there is none), and says whether it was.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use std::time::Duration;
+///
+/// // Of all who come at the same time, one refreshes.
+/// let refresh = Hook(|_: &mut Request| -> Result {
+///     let mine = kv::compare_and_set("refreshing", None, exchange::id(), Some(Duration::from_secs(5)))?;
+///     Ok(Flow::reply(200).body(if mine { "refreshes" } else { "goes on with what is there" }))
+/// });
+/// let mut exchange = Exchange::get("/");
+/// assert_eq!(exchange.request(&refresh).reply().text(), "refreshes");
+/// assert_eq!(exchange.request(&refresh).reply().text(), "goes on with what is there");
+/// ```
 ///
 /// # Errors
 /// Key or value are too long.
@@ -51,6 +92,22 @@ pub fn compare_and_set(
 
 /// Forgets `key`, and says whether it had a value.
 ///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// let purge = Hook(|request: &mut Request| -> Result {
+///     let was_there = kv::delete(&request.path())?;
+///     Ok(Flow::reply(if was_there { 204 } else { 404 }).empty())
+/// });
+/// let keep = Hook(|request: &mut Request| -> Result {
+///     kv::set(&request.path(), "cached", None)?;
+///     Ok(Flow::Next)
+/// });
+/// let mut exchange = Exchange::new("PURGE", "/a");
+/// assert_eq!(exchange.request(&purge).reply().status, 404);
+/// assert_eq!(exchange.request(&keep), tidegate_sdk::testing::Outcome::Next);
+/// assert_eq!(exchange.request(&purge).reply().status, 204);
+/// ```
+///
 /// # Errors
 /// The key is too long.
 pub fn delete(key: &str) -> Result<bool, String> {
@@ -59,6 +116,19 @@ pub fn delete(key: &str) -> Result<bool, String> {
 
 /// Adds to the number under `key`, which is 0 if it is not there, and says what it is then. Only a
 /// number that begins here gets `ttl`.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use std::time::Duration;
+///
+/// let lock_out = Hook(|_: &mut Request| -> Result {
+///     let failures = kv::increment("failures:alice", 1, Some(Duration::from_secs(900)))?;
+///     Ok(Flow::reply(if failures > 2 { 429 } else { 401 }).empty())
+/// });
+/// let mut exchange = Exchange::get("/login");
+/// let statuses = [(); 3].map(|()| exchange.request(&lock_out).reply().status);
+/// assert_eq!(statuses, [401, 401, 429]);
+/// ```
 ///
 /// # Errors
 /// The key is too long, or there is no number that could be added to.

@@ -43,53 +43,143 @@ impl Request {
     }
 
     /// The method, in upper case as a rule: `GET`.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let only_get = Hook(|request: &mut Request| match request.method().as_str() {
+    ///     "GET" | "HEAD" => Flow::Next,
+    ///     other => Flow::reply(405).header("allow", "GET, HEAD").body(format!("{other} is not for here")),
+    /// });
+    /// assert_eq!(Exchange::new("PUT", "/").request(&only_get).reply().text(), "PUT is not for here");
+    /// ```
     pub fn method(&self) -> String {
         host::request::method()
     }
 
     /// `http` or `https`: how the client reached the gateway.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let only_https = Hook(|request: &mut Request| match request.scheme().as_str() {
+    ///     "https" => Flow::Next,
+    ///     _ => Flow::reply(403).empty(),
+    /// });
+    /// assert_eq!(Exchange::get("/").request(&only_https).reply().status, 403);
+    /// assert_eq!(Exchange::get("/").scheme("https").request(&only_https), Outcome::Next);
+    /// ```
     pub fn scheme(&self) -> String {
         host::request::scheme()
     }
 
     /// Host and port as the client named them; empty if it named none.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let away = Hook(|request: &mut Request| {
+    ///     let location = format!("https://{}{}", request.host(), request.path());
+    ///     Flow::reply(301).header("location", location).empty()
+    /// });
+    /// let reply = Exchange::get("/a").header("host", "shop.example.com:8443").request(&away).reply();
+    /// assert_eq!(reply.headers.first("location"), Some("https://shop.example.com:8443/a"));
+    /// ```
     pub fn host(&self) -> String {
         self.edits.settle();
         host::request::host()
     }
 
     /// The path, percent-encoded, without the query.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| Flow::reply(200).body(request.path()));
+    /// assert_eq!(Exchange::get("/a%20b?page=2").request(&told).reply().text(), "/a%20b");
+    /// ```
     pub fn path(&self) -> String {
         host::request::path()
     }
 
     /// What the named group of the route's path found, if that is a regex: `id` of `~^/orders/(?<id>\d+)$`.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let tell_order = Hook(|request: &mut Request| {
+    ///     if let Some(id) = request.capture("id") {
+    ///         request.set_header("x-order", id);
+    ///     }
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/orders/7").capture("id", "7");
+    /// assert_eq!(exchange.request(&tell_order), Outcome::Next);
+    /// assert_eq!(exchange.upstream_headers().first("x-order"), Some("7"));
+    /// ```
     pub fn capture(&self, name: &str) -> Option<String> {
         host::request::capture(name)
     }
 
     /// Everything behind the first `?`, as the client wrote it.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| Flow::reply(200).body(request.query().unwrap_or_default()));
+    /// assert_eq!(Exchange::get("/a?q=%C3%BC&q").request(&told).reply().text(), "q=%C3%BC&q");
+    /// ```
     pub fn query(&self) -> Option<String> {
         host::request::query()
     }
 
     /// The first query parameter of this name, decoded.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| match request.query_param("q") {
+    ///     Some(value) => Flow::reply(200).body(value),
+    ///     None => Flow::reply(400).empty(),
+    /// });
+    /// assert_eq!(Exchange::get("/?q=two+words&q=3").request(&told).reply().text(), "two words");
+    /// assert_eq!(Exchange::get("/?Q=1").request(&told).reply().status, 400);
+    /// ```
     pub fn query_param(&self, name: &str) -> Option<String> {
         query::values(&self.query()?, name).next()
     }
 
     /// Every query parameter of this name, decoded, in order.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| Flow::reply(200).json(&request.query_param_all("id")));
+    /// assert_eq!(Exchange::get("/?id=7&x=1&id=%38&id").request(&told).reply().json(), json!(["7", "8", ""]));
+    /// ```
     pub fn query_param_all(&self, name: &str) -> Vec<String> {
         self.query().map_or_else(Vec::new, |query| query::values(&query, name).collect())
     }
 
     /// The first header field of this name.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| match request.header("X-Tenant") {
+    ///     Some(tenant) => Flow::reply(200).body(tenant.as_bytes()),
+    ///     None => Flow::reply(400).body("which tenant?"),
+    /// });
+    /// assert_eq!(Exchange::get("/").header("x-tenant", "t1").request(&told).reply().text(), "t1");
+    /// assert_eq!(Exchange::get("/").request(&told).reply().status, 400);
+    /// ```
     pub fn header(&self, name: impl AsRef<str>) -> Option<HeaderValue> {
         self.edits.settle();
         host::request::header(name.as_ref()).map(Into::into)
     }
 
     /// Every header field of this name, in the order received.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let once = Hook(|request: &mut Request| match request.header_all("x-tenant").as_slice() {
+    ///     [_] => Flow::Next,
+    ///     other => Flow::reply(400).body(format!("{} tenants", other.len())),
+    /// });
+    /// let mut exchange = Exchange::get("/").header("x-tenant", "t1").header("X-Tenant", "t2");
+    /// assert_eq!(exchange.request(&once).reply().text(), "2 tenants");
+    /// ```
     pub fn header_all(&self, name: impl AsRef<str>) -> Vec<HeaderValue> {
         self.edits.settle();
         let fields = host::request::headers_named(&[name.as_ref().to_owned()]);
@@ -97,55 +187,198 @@ impl Request {
     }
 
     /// The whole header section. Costly: prefer to ask for what you need.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let strip_internal = Hook(|request: &mut Request| {
+    ///     for (name, _) in request.headers() {
+    ///         if name.as_str().starts_with("x-internal-") {
+    ///             request.remove_header(name);
+    ///         }
+    ///     }
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").header("X-Internal-Role", "admin").header("accept", "*/*");
+    /// assert_eq!(exchange.request(&strip_internal), Outcome::Next);
+    /// assert_eq!(exchange.upstream_headers().first("x-internal-role"), None);
+    /// assert_eq!(exchange.upstream_headers().first("accept"), Some("*/*"));
+    /// ```
     pub fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         self.edits.settle();
         crate::header::section(host::request::headers())
     }
 
     /// Replaces all header fields of this name by one, or adds it.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let mark = Hook(|request: &mut Request| {
+    ///     request.set_header("X-Via", "edge");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").header("x-via", "a").header("x-via", "b");
+    /// assert_eq!(exchange.request(&mark), Outcome::Next);
+    /// assert_eq!(exchange.upstream_headers().all("x-via"), ["edge"]);
+    ///
+    /// let frame = Hook(|request: &mut Request| {
+    ///     request.set_header("content-length", "0");
+    ///     Flow::Next
+    /// });
+    /// let refusal = "content-length belongs to the gateway, plugins cannot edit it";
+    /// assert_eq!(Exchange::get("/").request(&frame).failure(), refusal);
+    /// ```
     pub fn set_header(&mut self, name: impl AsRef<str>, value: impl Into<HeaderValue>) {
         self.edits.set(name.as_ref(), value.into());
     }
 
     /// Adds a header field beside those of the same name.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let mark = Hook(|request: &mut Request| {
+    ///     request.append_header("x-via", "edge");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").header("x-via", "a");
+    /// assert_eq!(exchange.request(&mark), Outcome::Next);
+    /// assert_eq!(exchange.upstream_headers().all("x-via"), ["a", "edge"]);
+    /// ```
     pub fn append_header(&mut self, name: impl AsRef<str>, value: impl Into<HeaderValue>) {
         self.edits.append(name.as_ref(), value.into());
     }
 
     /// Removes all header fields of this name.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let anonymous = Hook(|request: &mut Request| {
+    ///     request.remove_header("Cookie");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").header("cookie", "session=1");
+    /// assert_eq!(exchange.request(&anonymous), Outcome::Next);
+    /// assert_eq!(exchange.upstream_headers().first("cookie"), None);
+    /// ```
     pub fn remove_header(&mut self, name: impl AsRef<str>) {
         self.edits.remove(name.as_ref());
     }
 
     /// Replaces the path, percent-encoded and beginning with `/`. The upstream gets just this path:
     /// the route strips nothing off it any more, and the service puts nothing before it.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let old_to_new = Hook(|request: &mut Request| {
+    ///     if let Some(rest) = request.path().strip_prefix("/old/") {
+    ///         request.set_path(&format!("/new/{rest}"));
+    ///     }
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/old/a%20b");
+    /// assert_eq!(exchange.request(&old_to_new), Outcome::Next);
+    /// assert_eq!(exchange.upstream_path(), "/new/a%20b");
+    /// ```
     pub fn set_path(&mut self, path: &str) {
         self.edits.note(host::request::set_path(path));
     }
 
     /// Replaces the method.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let tunnelled = Hook(|request: &mut Request| -> Result {
+    ///     if let Some(method) = request.header("x-http-method-override") {
+    ///         request.set_method(method.to_str()?);
+    ///         request.remove_header("x-http-method-override");
+    ///     }
+    ///     Ok(Flow::Next)
+    /// });
+    /// let mut exchange = Exchange::new("POST", "/").header("x-http-method-override", "PATCH");
+    /// assert_eq!(exchange.request(&tunnelled), Outcome::Next);
+    /// assert_eq!(exchange.upstream_method(), "PATCH");
+    /// ```
     pub fn set_method(&mut self, method: &str) {
         self.edits.note(host::request::set_method(method));
     }
 
     /// The whole body, as the plugins before this one left it; `None` unless it was asked for by
     /// [`body_limit`](crate::RequestHook::body_limit), by this plugin or one before it.
+    ///
+    /// ```
+    /// use tidegate_sdk::prelude::*;
+    /// use tidegate_sdk::testing::{Exchange, Outcome};
+    ///
+    /// #[derive(Config)]
+    /// struct NoScripts;
+    ///
+    /// impl RequestHook for NoScripts {
+    ///     fn on_request(&self, request: &mut Request) -> Flow {
+    ///         let body = request.body().unwrap_or_default();
+    ///         let found = body.windows(7).any(|bytes| bytes.eq_ignore_ascii_case(b"<script"));
+    ///         if found { Flow::reply(400).empty() } else { Flow::Next }
+    ///     }
+    ///
+    ///     fn body_limit(&self) -> Option<u64> {
+    ///         Some(1 << 20)
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Exchange::new("POST", "/").body("<p>").request(&NoScripts), Outcome::Next);
+    /// assert_eq!(Exchange::new("POST", "/").body("<Script>").request(&NoScripts).reply().status, 400);
+    /// ```
     pub fn body(&self) -> Option<Vec<u8>> {
         host::request::body()
     }
 
     /// Replaces the body, whether or not it was asked for. Its length is seen to by the gateway, its
     /// type is for [`set_header`](Self::set_header) to say.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let empty = Hook(|request: &mut Request| {
+    ///     request.set_header("content-type", "application/json");
+    ///     request.set_body("{}");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::new("POST", "/").body("a=1");
+    /// assert_eq!(exchange.request(&empty), Outcome::Next);
+    /// assert_eq!(exchange.upstream_body(), b"{}");
+    /// ```
     pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
         self.edits.note(host::request::set_body(body.as_ref()));
     }
 
     /// Replaces the query, percent-encoded as it is; `None` removes it.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let first_page = Hook(|request: &mut Request| {
+    ///     if request.query_param("page").is_none() {
+    ///         let query = request.query().map_or_else(|| "page=1".to_owned(), |query| format!("{query}&page=1"));
+    ///         request.set_query(Some(&query));
+    ///     }
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/?sort=name");
+    /// assert_eq!(exchange.request(&first_page), Outcome::Next);
+    /// assert_eq!(exchange.upstream_query(), Some("sort=name&page=1"));
+    /// ```
     pub fn set_query(&mut self, query: Option<&str>) {
         self.edits.note(host::request::set_query(query));
     }
 
     /// Removes all query parameters of this name, and leaves the others as the client wrote them.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let no_keys = Hook(|request: &mut Request| {
+    ///     request.remove_query_param("apikey");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/?a=%7e&apikey=k&b");
+    /// assert_eq!(exchange.request(&no_keys), Outcome::Next);
+    /// assert_eq!(exchange.upstream_query(), Some("a=%7e&b"));
+    /// ```
     pub fn remove_query_param(&mut self, name: &str) {
         if let Some(query) = self.query()
             && query::values(&query, name).next().is_some()

@@ -15,15 +15,15 @@ use crate::host;
 /// hooks and while the config is validated.
 ///
 /// ```
-/// # use tidegate_sdk::prelude::*;
-/// # struct Signer;
-/// impl RequestHook<Result> for Signer {
-///     fn on_request(&self, request: &mut Request) -> Result {
-///         let key = secrets::get("signing-key").ok_or("it needs grants = { secrets = [\"signing-key\"] }")?;
-///         # let _ = key;
-///         Ok(Flow::Next)
-///     }
-/// }
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let internal = Hook(|request: &mut Request| -> Result {
+///     let token = secrets::get("internal-token").ok_or("the use has no grants.secrets = [\"internal-token\"]")?;
+///     request.set_header("x-internal-token", token);
+///     Ok(Flow::Next)
+/// });
+/// let mut exchange = Exchange::get("/").secret("internal-token", "s3cret");
+/// assert_eq!(exchange.request(&internal), Outcome::Next);
+/// assert_eq!(exchange.upstream_headers().first("x-internal-token"), Some("s3cret"));
 /// ```
 pub fn get(name: &str) -> Option<Vec<u8>> {
     host::secrets::get(name)

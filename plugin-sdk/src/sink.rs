@@ -50,6 +50,21 @@ pub fn emit(sink: &str, record: impl AsRef<[u8]>) -> Result<(), Error> {
 }
 
 /// Why a record was not taken.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{self, Exchange, Hook}};
+/// let audit = Hook(|_: &Ended, _: &Response, request: &Request| match sink::emit("audit", request.path()) {
+///     Err(sink::Error::Full) => log::debug!("the operator's metrics count it"),
+///     Err(mistake) => log::error!("{mistake}"),
+///     Ok(()) => {}
+/// });
+/// let mut exchange = Exchange::get("/a");
+/// exchange.over(&audit, testing::ended(200));
+/// assert_eq!(exchange.log()[0].1, "this sink is not among the use's `grants.sinks`");
+/// let mut exchange = Exchange::get("/a").sink("audit");
+/// exchange.over(&audit, testing::ended(200));
+/// assert_eq!(exchange.delivered("audit"), [b"/a"]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
     /// There is no such sink, or it is not granted.

@@ -36,24 +36,42 @@ use std::time::{Duration, SystemTime};
 use crate::exchange::Ended;
 use crate::hook::{Chunk, ChunkDecision, Decision};
 use crate::host::types::{ChunkFlow, Flow};
-use crate::log::Level;
 use crate::{
     Config, IntoChunkFlow, IntoFlow, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, TimerHook,
     config, hook,
 };
 
+mod closure;
 mod headers;
 pub(crate) mod host;
 mod outcome;
 mod setup;
+mod shown;
 mod state;
 
+pub use closure::Hook;
 pub use headers::Headers;
 pub use outcome::{Outcome, Reply};
 use state::State;
 
 /// The config's way into a plugin: parsed and validated as the gateway's `configure` does. (The
 /// gateway has checked it against the schema by then.)
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing;
+///
+/// #[derive(Config, Debug)]
+/// struct Settings {
+///     #[config(default = 60)]
+///     seconds: u64,
+/// }
+///
+/// assert_eq!(testing::configure::<Settings>(json!({}))?.seconds, 60);
+/// let refused = testing::configure::<Settings>(json!({ "seconds": -1 }));
+/// assert!(refused.unwrap_err().starts_with("invalid value: integer `-1`"));
+/// # Ok::<(), String>(())
+/// ```
 ///
 /// # Errors
 /// Why the plugin refuses it.
@@ -64,6 +82,23 @@ pub fn configure<C: Config>(settings: serde_json::Value) -> Result<C, String> {
 
 /// The schema that the plugin describes its config by.
 ///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing;
+///
+/// #[derive(Config)]
+/// struct Settings {
+///     /// How long an answer is kept, in seconds.
+///     #[schemars(range(min = 1))]
+///     seconds: u64,
+/// }
+///
+/// let schema = testing::schema::<Settings>();
+/// assert_eq!(schema["required"], json!(["seconds"]));
+/// assert_eq!(schema["properties"]["seconds"]["minimum"], 1);
+/// # let _ = Settings { seconds: 1 }.seconds;
+/// ```
+///
 /// # Panics
 /// If it cannot be written as JSON.
 pub fn schema<C: Config>() -> serde_json::Value {
@@ -72,6 +107,23 @@ pub fn schema<C: Config>() -> serde_json::Value {
 
 /// Runs the timer hook, where there is no exchange.
 ///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing;
+///
+/// #[derive(Config)]
+/// struct Heartbeat;
+///
+/// impl TimerHook for Heartbeat {
+///     fn on_timer(&self) -> Result<()> {
+///         log::info!("still here");
+///         Ok(())
+///     }
+/// }
+///
+/// assert_eq!(testing::timer(&Heartbeat), Ok(()));
+/// ```
+///
 /// # Errors
 /// Why it failed.
 pub fn timer(plugin: &impl TimerHook) -> Result<(), String> {
@@ -79,6 +131,14 @@ pub fn timer(plugin: &impl TimerHook) -> Result<(), String> {
 }
 
 /// An exchange that ended with this status, at once, and whose upstream said the same.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{self, Exchange, Hook}};
+/// let bill = Hook(|ended: &Ended, _: &Response, _: &Request| log::info!("{} bytes", ended.received + ended.sent));
+/// let mut exchange = Exchange::get("/");
+/// exchange.over(&bill, Ended { received: 20, sent: 300, ..testing::ended(200) });
+/// assert_eq!(exchange.log()[0].1, "320 bytes");
+/// ```
 pub fn ended(status: u16) -> Ended {
     Ended {
         begun: SystemTime::now(),
@@ -100,6 +160,33 @@ fn refusal(status: u16) -> Reply {
 }
 
 /// One request on its way through plugins, and its response.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{self, Exchange, Outcome};
+///
+/// #[derive(Config)]
+/// struct Tenant;
+///
+/// impl RequestHook for Tenant {
+///     fn on_request(&self, request: &mut Request) -> Flow {
+///         exchange::set("tenant", request.host().split('.').next().unwrap_or_default());
+///         Flow::Next
+///     }
+/// }
+///
+/// impl LogHook for Tenant {
+///     fn on_log(&self, ended: &Ended, _: &Response, _: &Request) {
+///         let tenant = exchange::get("tenant").unwrap_or_default();
+///         log::info!("{}: {}", String::from_utf8_lossy(&tenant), ended.status);
+///     }
+/// }
+///
+/// let mut exchange = Exchange::get("/").header("host", "acme.example.com");
+/// assert_eq!(exchange.request(&Tenant), Outcome::Next);
+/// exchange.over(&Tenant, testing::ended(200));
+/// assert_eq!(exchange.log()[0].1, "acme: 200");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Exchange {
     state: State,
@@ -108,6 +195,15 @@ pub struct Exchange {
 impl Exchange {
     /// Runs the request hook, unless the plugin does not need it. A body that is larger than the
     /// plugin takes is answered with 413, as by the gateway.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let no_admin = Hook(|request: &mut Request| {
+    ///     if request.path().starts_with("/admin") { Flow::reply(404).empty() } else { Flow::Next }
+    /// });
+    /// assert_eq!(Exchange::get("/admin/users").request(&no_admin).reply().status, 404);
+    /// assert_eq!(Exchange::get("/users").request(&no_admin), Outcome::Next);
+    /// ```
     pub fn request<Returned: IntoFlow>(&mut self, plugin: &impl RequestHook<Returned>) -> Outcome {
         if !plugin.needed() {
             return Outcome::Next;
@@ -123,6 +219,14 @@ impl Exchange {
 
     /// Runs the hook for pieces of the request's body on these pieces, the last of which ends it.
     /// What goes on is in [`upstream_body`](Self::upstream_body) then.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let upper = Hook(|chunk: Chunk, _: &Request| ChunkFlow::Replace(chunk.bytes.to_ascii_uppercase()));
+    /// let mut exchange = Exchange::new("POST", "/");
+    /// assert_eq!(exchange.request_pieces(&upper, &["hel", "lo"]), Outcome::Next);
+    /// assert_eq!(exchange.upstream_body(), b"HELLO");
+    /// ```
     pub fn request_pieces<Returned: IntoChunkFlow>(
         &mut self,
         plugin: &impl RequestBodyHook<Returned>,
@@ -138,6 +242,19 @@ impl Exchange {
 
     /// Runs the hook for pieces of the response's body on these pieces, the last of which ends it.
     /// What goes on is in [`client_body`](Self::client_body) then.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let late = Hook(|chunk: Chunk, _: &Response, _: &Request| match chunk.bytes.as_slice() {
+    ///     b"secret" => Flow::reply(403).empty(),
+    ///     _ => Flow::Next,
+    /// });
+    /// let mut exchange = Exchange::get("/");
+    /// assert_eq!(exchange.response_pieces(&late, &["pub", "lic"]), Outcome::Next);
+    /// assert_eq!(exchange.client_body(), b"public");
+    /// let failure = exchange.response_pieces(&late, &["no ", "secret"]).failure();
+    /// assert_eq!(failure, "it replies after the first piece has gone on");
+    /// ```
     pub fn response_pieces<Returned: IntoChunkFlow>(
         &mut self,
         plugin: &impl ResponseBodyHook<Returned>,
@@ -189,6 +306,23 @@ impl Exchange {
 
     /// Runs the response hook, unless the plugin does not need it: on the plugin's own answer if a
     /// hook has given one, else on the upstream's.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let refuse = Hook(|_: &mut Request| Flow::reply(401).empty());
+    /// let mark = Hook(|response: &mut Response, _: &Request| {
+    ///     response.set_header("x-status", response.status().to_string());
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").answer(200, &[]);
+    /// assert_eq!(exchange.response(&mark), Outcome::Next);
+    /// assert_eq!(exchange.client_headers().first("x-status"), Some("200"));
+    ///
+    /// let mut exchange = Exchange::get("/").answer(200, &[]);
+    /// assert_eq!(exchange.request(&refuse).reply().status, 401);
+    /// assert_eq!(exchange.response(&mark), Outcome::Next);
+    /// assert_eq!(exchange.client_headers().first("x-status"), Some("401"));
+    /// ```
     pub fn response<Returned: IntoFlow>(&mut self, plugin: &impl ResponseHook<Returned>) -> Outcome {
         if !plugin.needed() {
             return Outcome::Next;
@@ -202,72 +336,6 @@ impl Exchange {
             self.state.response_body.whole = true;
         }
         self.run(|| hook::run_on_response(plugin))
-    }
-
-    /// The request's method, as edited so far.
-    pub fn upstream_method(&self) -> &str {
-        &self.state.request.method
-    }
-
-    /// The request's path, as edited so far.
-    pub fn upstream_path(&self) -> &str {
-        &self.state.request.path
-    }
-
-    /// The request's body, as edited so far.
-    pub fn upstream_body(&self) -> &[u8] {
-        &self.state.request_body.bytes
-    }
-
-    /// The response's body, as edited so far.
-    pub fn client_body(&self) -> &[u8] {
-        &self.state.response_body.bytes
-    }
-
-    /// The request's query, as edited so far.
-    pub fn upstream_query(&self) -> Option<&str> {
-        self.state.request.query.as_deref()
-    }
-
-    /// The request's header section, as edited so far, with what the gateway tells the upstream
-    /// about the consumer.
-    pub fn upstream_headers(&self) -> Headers {
-        self.state.upstream_headers()
-    }
-
-    /// The response's status, as edited so far.
-    pub fn client_status(&self) -> u16 {
-        self.state.response.as_ref().unwrap_or(&self.state.answer).status
-    }
-
-    /// The response's header section, as edited so far.
-    pub fn client_headers(&self) -> Headers {
-        self.state.response.as_ref().unwrap_or(&self.state.answer).headers.clone()
-    }
-
-    /// The username of whoever the request was authenticated as.
-    pub fn consumer(&self) -> Option<&str> {
-        self.state.consumer.as_ref().map(|credential| credential.consumer.username.as_str())
-    }
-
-    /// A metric of the plugin's own, like `denied_total{reason="expired"}`; of a histogram, the sum.
-    pub fn metric(&self, series: &str) -> Option<f64> {
-        self.state.metrics.get(series).copied()
-    }
-
-    /// What was handed over to a sink.
-    pub fn delivered(&self, sink: &str) -> &[Vec<u8>] {
-        self.state.sinks.get(sink).map_or(&[], Vec::as_slice)
-    }
-
-    /// What the plugin has asked of other servers: method and URL, and the body.
-    pub fn asked(&self) -> &[(String, Vec<u8>)] {
-        &self.state.asked
-    }
-
-    /// The lines the plugin has logged.
-    pub fn log(&self) -> &[(Level, String)] {
-        &self.state.log
     }
 
     fn run_pieces(

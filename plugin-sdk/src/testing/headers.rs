@@ -6,11 +6,25 @@ use crate::HeaderName;
 use crate::host::types::{Edit, Header};
 
 /// A header section: fields in order, names in lower case.
+///
+/// ```
+/// use tidegate_sdk::testing::Exchange;
+///
+/// let headers = Exchange::get("/").header("X-Tenant", "t1").upstream_headers();
+/// assert_eq!(headers.first("x-tenant"), Some("t1"));
+/// assert_eq!(format!("{headers:?}"), r#"{"host": "example.com", "x-tenant": "t1"}"#);
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
 
 impl Headers {
     /// The first value of this name.
+    ///
+    /// ```
+    /// # use tidegate_sdk::testing::Exchange;
+    /// let headers = Exchange::get("/").header("via", "a").header("via", "b").upstream_headers();
+    /// assert_eq!((headers.first("Via"), headers.first("cookie")), (Some("a"), None));
+    /// ```
     ///
     /// # Panics
     /// If it is not UTF-8.
@@ -21,6 +35,12 @@ impl Headers {
 
     /// Every value of this name, in order.
     ///
+    /// ```
+    /// # use tidegate_sdk::testing::Exchange;
+    /// let headers = Exchange::get("/").header("via", "a").header("via", "b").upstream_headers();
+    /// assert_eq!(headers.all("via"), ["a", "b"]);
+    /// ```
+    ///
     /// # Panics
     /// If one is not UTF-8.
     #[track_caller]
@@ -29,6 +49,13 @@ impl Headers {
     }
 
     /// Every field, in order.
+    ///
+    /// ```
+    /// # use tidegate_sdk::testing::Exchange;
+    /// let headers = Exchange::get("/").header("Via", "a").upstream_headers();
+    /// let fields: Vec<_> = headers.iter().collect();
+    /// assert_eq!(fields, [("host", b"example.com".as_slice()), ("via", b"a")]);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }

@@ -5,6 +5,19 @@ use std::fmt;
 use super::Headers;
 
 /// What came of a hook.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, Hook, Outcome};
+///
+/// let half_done = Hook(|request: &mut Request| -> Result {
+///     request.set_header("x-half", "1");
+///     Err("out of luck".into())
+/// });
+/// let mut exchange = Exchange::get("/");
+/// assert_eq!(exchange.request(&half_done), Outcome::Failed("out of luck".to_owned()));
+/// assert_eq!(exchange.upstream_headers().first("x-half"), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Outcome {
@@ -19,6 +32,12 @@ pub enum Outcome {
 impl Outcome {
     /// The answer.
     ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let refuse = Hook(|_: &mut Request| Flow::reply(403).body("no"));
+    /// assert_eq!(Exchange::get("/").request(&refuse).reply().status, 403);
+    /// ```
+    ///
     /// # Panics
     /// If there is none.
     #[track_caller]
@@ -30,6 +49,12 @@ impl Outcome {
     }
 
     /// Why the hook failed.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let fail = Hook(|_: &mut Request| -> Result { Err("out of luck".into()) });
+    /// assert_eq!(Exchange::get("/").request(&fail).failure(), "out of luck");
+    /// ```
     ///
     /// # Panics
     /// If it did not.
@@ -43,6 +68,16 @@ impl Outcome {
 }
 
 /// An answer given by a plugin.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, Hook};
+///
+/// let refuse = Hook(|_: &mut Request| Flow::reply(429).header("retry-after", "1").body("slow down"));
+/// let reply = Exchange::get("/").request(&refuse).reply();
+/// assert_eq!((reply.status, reply.body.as_slice()), (429, b"slow down".as_slice()));
+/// assert_eq!(reply.headers.first("Retry-After"), Some("1"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     /// From 200 to 599.
@@ -56,6 +91,12 @@ pub struct Reply {
 impl Reply {
     /// The body as text.
     ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let refuse = Hook(|_: &mut Request| Flow::reply(403).body("not for you"));
+    /// assert_eq!(Exchange::get("/").request(&refuse).reply().text(), "not for you");
+    /// ```
+    ///
     /// # Panics
     /// If it is not UTF-8.
     #[track_caller]
@@ -64,6 +105,12 @@ impl Reply {
     }
 
     /// The body, parsed.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let refuse = Hook(|_: &mut Request| Flow::reply(403).json(&json!({ "message": "not for you" })));
+    /// assert_eq!(Exchange::get("/").request(&refuse).reply().json()["message"], "not for you");
+    /// ```
     ///
     /// # Panics
     /// If it is no JSON.

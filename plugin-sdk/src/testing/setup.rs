@@ -9,17 +9,36 @@ use crate::identity::Consumer;
 
 impl Exchange {
     /// A GET request from 192.0.2.1 for `target`, a path with or without a query, on `example.com`.
+    ///
+    /// ```
+    /// # use tidegate_sdk::testing::Exchange;
+    /// let exchange = Exchange::get("/orders?page=2");
+    /// assert_eq!((exchange.upstream_path(), exchange.upstream_query()), ("/orders", Some("page=2")));
+    /// assert_eq!(exchange.upstream_headers().first("host"), Some("example.com"));
+    /// ```
     pub fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
 
     /// The same with another method.
+    ///
+    /// ```
+    /// # use tidegate_sdk::testing::Exchange;
+    /// assert_eq!(Exchange::new("DELETE", "/orders/7").upstream_method(), "DELETE");
+    /// ```
     pub fn new(method: &str, target: &str) -> Self {
         Self { state: State::new(method, target) }
     }
 
     /// Adds a field to the request. Those by which the gateway tells the upstream who the consumer
     /// is are dropped, as the gateway drops a client's.
+    ///
+    /// ```
+    /// # use tidegate_sdk::testing::Exchange;
+    /// let exchange = Exchange::get("/").header("X-Tenant", "t1").header("X-Consumer-Username", "forged");
+    /// assert_eq!(exchange.upstream_headers().first("x-tenant"), Some("t1"));
+    /// assert_eq!(exchange.upstream_headers().first("x-consumer-username"), None);
+    /// ```
     ///
     /// # Panics
     /// If no client could send it.
@@ -37,6 +56,11 @@ impl Exchange {
     }
 
     /// The request's body: none unless told otherwise.
+    ///
+    /// ```
+    /// # use tidegate_sdk::testing::Exchange;
+    /// assert_eq!(Exchange::new("POST", "/").body("a=1").upstream_body(), b"a=1");
+    /// ```
     #[must_use]
     pub fn body(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.state.request_body.bytes = bytes.as_ref().to_vec();
@@ -44,13 +68,28 @@ impl Exchange {
     }
 
     /// How the client reached the gateway: `http` unless told otherwise.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| Flow::reply(200).body(request.scheme()));
+    /// assert_eq!(Exchange::get("/").request(&told).reply().text(), "http");
+    /// assert_eq!(Exchange::get("/").scheme("https").request(&told).reply().text(), "https");
+    /// ```
     #[must_use]
     pub fn scheme(mut self, scheme: &str) -> Self {
         scheme.clone_into(&mut self.state.request.scheme);
         self
     }
 
-    /// Where the client is.
+    /// Where the client is: at 192.0.2.1, port 40000, unless told otherwise.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|_: &mut Request| Flow::reply(200).body(exchange::client_ip().to_string()));
+    /// let mut exchange = Exchange::get("/").client("2001:db8::1".parse()?, 443);
+    /// assert_eq!(exchange.request(&told).reply().text(), "2001:db8::1");
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
     #[must_use]
     pub fn client(mut self, address: IpAddr, port: u16) -> Self {
         self.state.client = (address, port).into();
@@ -58,6 +97,16 @@ impl Exchange {
     }
 
     /// What the client has shown in its TLS handshake: nothing unless told otherwise.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{exchange::ClientCertificate, prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|_: &mut Request| {
+    ///     let name = exchange::client_certificate().and_then(|shown| shown.common_name);
+    ///     Flow::reply(200).body(name.unwrap_or_default())
+    /// });
+    /// let billing = ClientCertificate { common_name: Some("billing".to_owned()), ..ClientCertificate::default() };
+    /// assert_eq!(Exchange::get("/").certificate(billing).request(&told).reply().text(), "billing");
+    /// ```
     #[must_use]
     pub fn certificate(mut self, certificate: ClientCertificate) -> Self {
         self.state.certificate = Some(certificate);
@@ -65,6 +114,12 @@ impl Exchange {
     }
 
     /// What a named group of the route's path found.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| Flow::reply(200).body(request.capture("id").unwrap_or_default()));
+    /// assert_eq!(Exchange::get("/orders/7").capture("id", "7").request(&told).reply().text(), "7");
+    /// ```
     #[must_use]
     pub fn capture(mut self, name: &str, found: &str) -> Self {
         self.state.captures.insert(name.to_owned(), found.to_owned());
@@ -72,6 +127,13 @@ impl Exchange {
     }
 
     /// The route and the service that the request is for: `route` and `service` unless told otherwise.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|_: &mut Request| Flow::reply(200).json(&(exchange::route(), exchange::service())));
+    /// let mut exchange = Exchange::get("/").route("orders-v1", "orders");
+    /// assert_eq!(exchange.request(&told).reply().json(), json!(["orders-v1", "orders"]));
+    /// ```
     #[must_use]
     pub fn route(mut self, route: &str, service: &str) -> Self {
         self.state.route = Some((route.to_owned(), service.to_owned()));
@@ -79,6 +141,17 @@ impl Exchange {
     }
 
     /// Adds a credential to the gateway's configuration. Its id is `KIND-NUMBER`, counted from 1.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|_: &mut Request| match identity::find("key-auth", "k") {
+    ///     Some(found) => Flow::reply(200).body(format!("{} of {}", found.id(), found.consumer().username)),
+    ///     None => Flow::reply(401).empty(),
+    /// });
+    /// let alice = Consumer { username: "alice".to_owned(), ..Consumer::default() };
+    /// let mut exchange = Exchange::get("/").credential("key-auth", "k", alice);
+    /// assert_eq!(exchange.request(&told).reply().text(), "key-auth-1 of alice");
+    /// ```
     #[must_use]
     pub fn credential(mut self, kind: &str, key: &str, consumer: Consumer) -> Self {
         let id = format!("{kind}-{}", self.state.credentials.len() + 1);
@@ -88,6 +161,17 @@ impl Exchange {
 
     /// Says which signatures are right, of those that only the gateway can compute: called with message
     /// and signature. Without it, none is.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{crypto::{self, Algorithm, Key}, prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|_: &mut Request| -> Result {
+    ///     let right = crypto::verify(Algorithm::Es256, Key::Pem("a public key"), "message", "signature")?;
+    ///     Ok(Flow::reply(200).body(right.to_string()))
+    /// });
+    /// assert_eq!(Exchange::get("/").request(&told).reply().text(), "false");
+    /// let mut exchange = Exchange::get("/").signatures(|message, _| message == b"message");
+    /// assert_eq!(exchange.request(&told).reply().text(), "true");
+    /// ```
     #[must_use]
     pub fn signatures(mut self, judge: fn(&[u8], &[u8]) -> bool) -> Self {
         self.state.signatures = Some(judge);
@@ -95,6 +179,12 @@ impl Exchange {
     }
 
     /// Grants a secret.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|_: &mut Request| Flow::reply(200).body(secrets::get("pin").unwrap_or_default()));
+    /// assert_eq!(Exchange::get("/").secret("pin", "1234").request(&told).reply().text(), "1234");
+    /// ```
     #[must_use]
     pub fn secret(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.state.secrets.insert(name.to_owned(), value.as_ref().to_vec());
@@ -102,6 +192,18 @@ impl Exchange {
     }
 
     /// Grants a sink, which takes everything.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let tell = Hook(|_: &mut Request| -> Result {
+    ///     sink::emit("audit", "someone is here")?;
+    ///     Ok(Flow::Next)
+    /// });
+    /// assert!(Exchange::get("/").request(&tell).failure().contains("`grants.sinks`"));
+    /// let mut exchange = Exchange::get("/").sink("audit");
+    /// assert_eq!(exchange.request(&tell), Outcome::Next);
+    /// assert_eq!(exchange.delivered("audit"), [b"someone is here"]);
+    /// ```
     #[must_use]
     pub fn sink(mut self, name: &str) -> Self {
         self.state.sinks.entry(name.to_owned()).or_default();
@@ -110,6 +212,17 @@ impl Exchange {
 
     /// Has another server answer this to requests of the plugin's; `asked` is like
     /// `GET https://idp.example.com/keys`. Whatever else it asks for is not granted.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let ask = Hook(|_: &mut Request| -> Result {
+    ///     let answer = http::get("https://idp.example.com/keys").send()?;
+    ///     Ok(Flow::reply(answer.status).body(answer.body))
+    /// });
+    /// let mut exchange = Exchange::get("/").server("GET https://idp.example.com/keys", 200, "[]");
+    /// assert_eq!(exchange.request(&ask).reply().text(), "[]");
+    /// assert!(Exchange::get("/").request(&ask).failure().contains("`grants.http`"));
+    /// ```
     #[must_use]
     pub fn server(mut self, asked: &str, status: u16, body: impl AsRef<[u8]>) -> Self {
         self.state.servers.push((asked.to_owned(), status, body.as_ref().to_vec()));
@@ -117,6 +230,13 @@ impl Exchange {
     }
 
     /// What the upstream answers: 200 without headers unless told otherwise.
+    ///
+    /// ```
+    /// # use tidegate_sdk::testing::Exchange;
+    /// let exchange = Exchange::get("/").answer(503, &[("retry-after", "5")]);
+    /// assert_eq!(exchange.client_status(), 503);
+    /// assert_eq!(exchange.client_headers().first("retry-after"), Some("5"));
+    /// ```
     ///
     /// # Panics
     /// If no upstream could send it.
@@ -132,6 +252,11 @@ impl Exchange {
     }
 
     /// The body of the upstream's answer: empty unless told otherwise.
+    ///
+    /// ```
+    /// # use tidegate_sdk::testing::Exchange;
+    /// assert_eq!(Exchange::get("/").answer_body("hello").client_body(), b"hello");
+    /// ```
     #[must_use]
     pub fn answer_body(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.state.response_body.bytes = bytes.as_ref().to_vec();

@@ -1,21 +1,6 @@
-use super::{Exchange, Outcome};
+use super::{Exchange, Hook, Outcome};
 use crate::log::Level;
 use crate::prelude::*;
-
-/// Makes a hook of a closure.
-struct Hook<F>(F);
-
-impl<F: Fn(&mut Request) -> Flow> RequestHook for Hook<F> {
-    fn on_request(&self, request: &mut Request) -> Flow {
-        (self.0)(request)
-    }
-}
-
-impl<F: Fn(&mut Response, &Request) -> Result> ResponseHook<Result> for Hook<F> {
-    fn on_response(&self, response: &mut Response, request: &Request) -> Result {
-        (self.0)(response, request)
-    }
-}
 
 fn edit(change: impl Fn(&mut Request)) -> Hook<impl Fn(&mut Request) -> Flow> {
     Hook(move |request: &mut Request| {
