@@ -116,3 +116,8 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/writing-plugins.md")]
 pub struct Guide;
+
+/// The page for those who come from Kong, whose plugins are tested by the tests they have.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from-kong.md")]
+pub struct ComingFromKong;
