@@ -26,7 +26,7 @@ use crate::host::counters as contract;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// Hits that may pass per window.
+    /// Hits that may pass per window; up to 2^52.
     pub max: u64,
     /// From a millisecond to 400 days.
     pub window: Duration,
@@ -150,8 +150,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Counts a hit of this cost on `key` in all of up to 8 limits, or, if one of them refuses, in none.
-/// With a cost of 0, it only looks.
+/// Counts a hit of this cost on `key`, of up to 1 KiB, in all of up to 8 limits, or, if one of them
+/// refuses, in none. No two limits have the same window and algorithm. With a cost of 0, it only looks.
 ///
 /// ```
 /// use std::time::Duration;

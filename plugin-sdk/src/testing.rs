@@ -159,7 +159,8 @@ fn refusal(status: u16) -> Reply {
     Reply { status, headers: Headers::default(), body: Vec::new() }
 }
 
-/// One request on its way through plugins, and its response.
+/// One request on its way through plugins, and its response. Counters, keys and values are its own as well: hooks that
+/// run on it again find what they have left there.
 ///
 /// ```
 /// use tidegate_sdk::prelude::*;
