@@ -96,7 +96,6 @@ pub fn configure<C: Config>(settings: serde_json::Value) -> Result<C, String> {
 /// let schema = testing::schema::<Settings>();
 /// assert_eq!(schema["required"], json!(["seconds"]));
 /// assert_eq!(schema["properties"]["seconds"]["minimum"], 1);
-/// # let _ = Settings { seconds: 1 }.seconds;
 /// ```
 ///
 /// # Panics
