@@ -163,6 +163,7 @@ impl fmt::Debug for Failure {
 ///
 /// ```
 /// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::Exchange;
 ///
 /// #[derive(Config)]
 /// struct Limit {
@@ -178,7 +179,12 @@ impl fmt::Debug for Failure {
 /// }
 ///
 /// export!(Limit: RequestHook);
-/// # fn main() {}
+///
+/// # fn main() {
+/// let with = |length| Exchange::new("POST", "/").header("content-length", length);
+/// assert_eq!(with("1000").request(&Limit { most: 999 }).reply().status, 413);
+/// assert_eq!(with("all").request(&Limit { most: 999 }).failure(), "invalid digit found in string");
+/// # }
 /// ```
 pub type Result<T = Flow, E = Failure> = std::result::Result<T, E>;
 

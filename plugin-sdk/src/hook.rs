@@ -57,6 +57,7 @@ pub trait RequestHook<Returned: IntoFlow = Flow> {
     ///
     /// ```
     /// use tidegate_sdk::prelude::*;
+    /// use tidegate_sdk::testing::{Exchange, Outcome};
     ///
     /// #[derive(Config)]
     /// struct OnlyJson;
@@ -75,7 +76,12 @@ pub trait RequestHook<Returned: IntoFlow = Flow> {
     /// }
     ///
     /// export!(OnlyJson: RequestHook);
-    /// # fn main() {}
+    ///
+    /// # fn main() {
+    /// assert_eq!(Exchange::new("POST", "/").body("[1]").request(&OnlyJson), Outcome::Next);
+    /// assert_eq!(Exchange::new("POST", "/").body("[1").request(&OnlyJson).reply().status, 400);
+    /// assert_eq!(Exchange::new("POST", "/").body(vec![b' '; 70_000]).request(&OnlyJson).reply().status, 413);
+    /// # }
     /// ```
     fn body_limit(&self) -> Option<u64> {
         None
@@ -89,6 +95,7 @@ pub trait RequestHook<Returned: IntoFlow = Flow> {
 ///
 /// ```
 /// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, Outcome};
 ///
 /// #[derive(Config)]
 /// struct Upper;
@@ -100,7 +107,12 @@ pub trait RequestHook<Returned: IntoFlow = Flow> {
 /// }
 ///
 /// export!(Upper: RequestBodyHook);
-/// # fn main() {}
+///
+/// # fn main() {
+/// let mut exchange = Exchange::new("POST", "/");
+/// assert_eq!(exchange.request_pieces(&Upper, &["hel", "lo"]), Outcome::Next);
+/// assert_eq!(exchange.upstream_body(), b"HELLO");
+/// # }
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no hook for pieces of a request's body",
@@ -123,6 +135,7 @@ pub trait RequestBodyHook<Returned: IntoChunkFlow = ChunkFlow> {
 ///
 /// ```
 /// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, Outcome};
 ///
 /// #[derive(Config)]
 /// struct Quiet;
@@ -136,7 +149,13 @@ pub trait RequestBodyHook<Returned: IntoChunkFlow = ChunkFlow> {
 /// }
 ///
 /// export!(Quiet: ResponseHook);
-/// # fn main() {}
+///
+/// # fn main() {
+/// let mut exchange = Exchange::get("/a").answer(200, &[("server", "shop/1.2")]);
+/// assert_eq!(exchange.response(&Quiet), Outcome::Next);
+/// let headers = exchange.client_headers();
+/// assert_eq!((headers.first("server"), headers.first("x-path")), (None, Some("/a")));
+/// # }
 /// ```
 #[diagnostic::on_unimplemented(message = "`{Self}` has no response hook", note = "implement `ResponseHook` for it")]
 pub trait ResponseHook<Returned: IntoFlow = Flow> {
@@ -203,6 +222,7 @@ pub trait ResponseBodyHook<Returned: IntoChunkFlow = ChunkFlow> {
 ///
 /// ```
 /// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, ended};
 ///
 /// #[derive(Config)]
 /// struct Slow {
@@ -218,7 +238,12 @@ pub trait ResponseBodyHook<Returned: IntoChunkFlow = ChunkFlow> {
 /// }
 ///
 /// export!(Slow: LogHook);
-/// # fn main() {}
+///
+/// # fn main() {
+/// let mut exchange = Exchange::get("/a");
+/// exchange.over(&Slow { milliseconds: 500 }, Ended { total: std::time::Duration::from_secs(2), ..ended(200) });
+/// assert_eq!(exchange.log()[0].1, "GET /a took 2s: 200");
+/// # }
 /// ```
 #[diagnostic::on_unimplemented(message = "`{Self}` has no log hook", note = "implement `LogHook` for it")]
 pub trait LogHook {

@@ -21,6 +21,7 @@ use crate::{HeaderName, HeaderValue, host};
 ///
 /// ```
 /// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, Outcome};
 ///
 /// #[derive(Config)]
 /// struct Introspection {
@@ -36,7 +37,14 @@ use crate::{HeaderName, HeaderValue, host};
 /// }
 ///
 /// export!(Introspection: RequestHook);
-/// # fn main() {}
+///
+/// # fn main() {
+/// let plugin = Introspection { endpoint: "https://idp.example.com/introspect".to_owned() };
+/// let exchange = Exchange::get("/").header("x-token", "t");
+/// let answering = |status| exchange.clone().server("POST https://idp.example.com/introspect", status, "");
+/// assert_eq!(answering(200).request(&plugin), Outcome::Next);
+/// assert_eq!(answering(401).request(&plugin).reply().status, 403);
+/// # }
 /// ```
 #[derive(Debug)]
 #[must_use = "it is sent by `send`"]

@@ -5,15 +5,22 @@
 //! ```
 //! use std::time::Duration;
 //! use tidegate_sdk::prelude::*;
+//! use tidegate_sdk::testing::{Exchange, Hook};
 //!
-//! # fn keys() -> Result<Vec<u8>> {
-//! if let Some(keys) = kv::get("keys")? {
-//!     return Ok(keys);
+//! fn keys() -> Result<Vec<u8>> {
+//!     if let Some(keys) = kv::get("keys")? {
+//!         return Ok(keys);
+//!     }
+//!     let keys = http::get("https://idp.example.com/keys").send()?.body;
+//!     kv::set("keys", &keys, Some(Duration::from_secs(300)))?;
+//!     Ok(keys)
 //! }
-//! let keys = http::get("https://idp.example.com/keys").send()?.body;
-//! kv::set("keys", &keys, Some(Duration::from_secs(300)))?;
-//! Ok(keys)
-//! # }
+//!
+//! let told = Hook(|_: &mut Request| -> Result { Ok(Flow::reply(200).body(keys()?)) });
+//! let mut exchange = Exchange::get("/").server("GET https://idp.example.com/keys", 200, "[]");
+//! assert_eq!(exchange.request(&told).reply().text(), "[]");
+//! assert_eq!(exchange.request(&told).reply().text(), "[]");
+//! assert_eq!(exchange.asked().len(), 1);
 //! ```
 
 use std::time::Duration;

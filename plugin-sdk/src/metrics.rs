@@ -3,12 +3,15 @@
 //! be few, since each makes a series. All plugins together have 10,000.
 //!
 //! ```
-//! # use tidegate_sdk::prelude::*;
-//! # fn count() -> Result<()> {
-//! metrics::counter_add("denied_total", &[("reason", "expired")], 1.0)?;
-//! metrics::histogram_record("lookup_seconds", &[], 0.012)?;
-//! # Ok(())
-//! # }
+//! # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+//! let note = Hook(|_: &mut Request| -> Result {
+//!     metrics::counter_add("denied_total", &[("reason", "expired")], 1.0)?;
+//!     metrics::histogram_record("lookup_seconds", &[], 0.012)?;
+//!     Ok(Flow::Next)
+//! });
+//! let mut exchange = Exchange::get("/");
+//! assert_eq!(exchange.request(&note), Outcome::Next);
+//! assert_eq!(exchange.metric("denied_total{reason=\"expired\"}"), Some(1.0));
 //! ```
 
 use crate::host;

@@ -13,6 +13,7 @@ use crate::{HeaderName, HeaderValue, query};
 ///
 /// ```
 /// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, Outcome};
 ///
 /// #[derive(Config)]
 /// struct Language;
@@ -26,6 +27,11 @@ use crate::{HeaderName, HeaderValue, query};
 ///         Flow::Next
 ///     }
 /// }
+///
+/// let mut exchange = Exchange::get("/?lang=de&page=2");
+/// assert_eq!(exchange.request(&Language), Outcome::Next);
+/// assert_eq!(exchange.upstream_headers().first("accept-language"), Some("de"));
+/// assert_eq!(exchange.upstream_query(), Some("page=2"));
 /// ```
 pub struct Request {
     edits: Edits,

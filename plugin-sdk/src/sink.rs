@@ -21,6 +21,7 @@ use crate::host;
 ///
 /// ```
 /// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, ended};
 ///
 /// #[derive(Config)]
 /// struct Audit;
@@ -35,7 +36,12 @@ use crate::host;
 /// }
 ///
 /// export!(Audit: LogHook);
-/// # fn main() {}
+///
+/// # fn main() {
+/// let mut exchange = Exchange::get("/a").sink("elastic");
+/// exchange.over(&Audit, ended(200));
+/// assert_eq!(exchange.delivered("elastic"), [br#"{"path":"/a","status":200}"#]);
+/// # }
 /// ```
 ///
 /// # Errors
