@@ -36,16 +36,16 @@ fn what_lacks_one_is_named() {
         }
         impl Private { pub fn unreachable(&self) {} }
         #[doc(hidden)] pub fn hidden() {}
-        #[macro_export] macro_rules! made { () => {} }
         pub(crate) fn inside() {}
         mod private {
+            #[macro_export] macro_rules! made { () => {} }
             pub fn kept() {}
             pub fn taken_out() {}
         }
         pub use private::{taken_out as given};
     ";
     let items = syn::parse_file(source).unwrap().items;
-    let names = ["m::Derived", "m::Bare", "m::made", "m::private::taken_out", "m::Shown::told"];
+    let names = ["m::Derived", "m::Bare", "m::private::made", "m::private::taken_out", "m::Shown::told"];
     assert_eq!(lacking(&placed(items, Path::new("/nowhere"), "m", true)), names);
 }
 
@@ -91,7 +91,10 @@ fn lacking(items: &[Placed]) -> Vec<String> {
             names(&taken.tree, &mut taken_out);
         }
     }
-    let is_public = |placed: &Placed, name: &str| placed.in_public || taken_out.contains(name);
+    // An exported macro stands at the crate's root, wherever it is declared.
+    let is_public = |placed: &Placed, name: &str| {
+        placed.in_public || taken_out.contains(name) || matches!(placed.item, Item::Macro(_))
+    };
     let declared = items.iter().filter_map(|placed| Some((placed, declaration(&placed.item)?)));
     let public: Vec<_> = declared.filter(|(placed, (name, _))| is_public(placed, name)).collect();
     let types: BTreeSet<&str> = public.iter().map(|(_, (name, _))| name.as_str()).collect();
