@@ -112,6 +112,25 @@ pub fn find(kind: &str, key: &str) -> Option<Credential> {
     })
 }
 
+/// [`find`] and [`authenticate`] at once, for who needs to know no more, at half the price: whether there
+/// is a credential of this kind that `key` opens. If not, nothing has changed.
+///
+/// ```
+/// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let enter = Hook(|request: &mut Request| match request.query_param("badge") {
+///     Some(badge) if identity::authenticate_by_key("badge", &badge) => Flow::Next,
+///     _ => Flow::reply(401).empty(),
+/// });
+/// let alice = Consumer { username: "alice".to_owned(), ..Consumer::default() };
+/// let mut exchange = Exchange::get("/?badge=b-17").credential("badge", "b-17", alice);
+/// assert_eq!(exchange.request(&enter), Outcome::Next);
+/// assert_eq!(exchange.consumer(), Some("alice"));
+/// assert_eq!(Exchange::get("/?badge=b-18").request(&enter).reply().status, 401);
+/// ```
+pub fn authenticate_by_key(kind: &str, key: &str) -> bool {
+    host::identity::authenticate_by_key(kind, key)
+}
+
 /// Declares that the request comes from whoever `credential` belongs to. The upstream is told by
 /// X-Consumer-Username, X-Consumer-Custom-ID, X-Consumer-Groups and X-Credential-Identifier, none
 /// of which a client can send by itself.

@@ -188,8 +188,7 @@ impl Request {
     /// ```
     pub fn header_all(&self, name: impl AsRef<str>) -> Vec<HeaderValue> {
         self.edits.settle();
-        let fields = host::request::headers_named(&[name.as_ref().to_owned()]);
-        fields.into_iter().map(|field| field.value.into()).collect()
+        host::request::header_values(name.as_ref()).into_iter().map(Into::into).collect()
     }
 
     /// The whole header section. Costly: prefer to ask for what you need.

@@ -76,6 +76,25 @@ impl Response {
         host::response::header(name.as_ref()).map(Into::into)
     }
 
+    /// Every header field of this name, in the order received.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let one_cookie = Hook(|response: &mut Response, _: &Request| {
+    ///     if let [_, .., last] = response.header_all("set-cookie").as_slice() {
+    ///         response.set_header("set-cookie", last.clone());
+    ///     }
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").answer(200, &[("set-cookie", "a=1"), ("set-cookie", "a=2")]);
+    /// assert_eq!(exchange.response(&one_cookie), Outcome::Next);
+    /// assert_eq!(exchange.client_headers().all("set-cookie"), ["a=2"]);
+    /// ```
+    pub fn header_all(&self, name: impl AsRef<str>) -> Vec<HeaderValue> {
+        self.edits.settle();
+        host::response::header_values(name.as_ref()).into_iter().map(Into::into).collect()
+    }
+
     /// The whole header section.
     ///
     /// ```

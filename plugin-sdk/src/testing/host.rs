@@ -72,10 +72,8 @@ pub(crate) mod request {
         current(|state| state.request.headers.named(name).next().map(<[u8]>::to_vec))
     }
 
-    pub(crate) fn headers_named(names: &[String]) -> Vec<Header> {
-        let mut fields = headers();
-        fields.retain(|field| names.iter().any(|name| name.eq_ignore_ascii_case(&field.name)));
-        fields
+    pub(crate) fn header_values(name: &str) -> Vec<Vec<u8>> {
+        current(|state| state.request.headers.named(name).map(<[u8]>::to_vec).collect())
     }
 
     pub(crate) fn headers() -> Vec<Header> {
@@ -153,6 +151,10 @@ pub(crate) mod response {
 
     pub(crate) fn header(name: &str) -> Option<Vec<u8>> {
         head(|response| response.headers.named(name).next().map(<[u8]>::to_vec))
+    }
+
+    pub(crate) fn header_values(name: &str) -> Vec<Vec<u8>> {
+        head(|response| response.headers.named(name).map(<[u8]>::to_vec).collect())
     }
 
     pub(crate) fn headers() -> Vec<Header> {
@@ -284,6 +286,10 @@ pub(crate) mod identity {
                 },
             })
         })
+    }
+
+    pub(crate) fn authenticate_by_key(kind: &str, key: &str) -> bool {
+        find(kind, key).is_some_and(|found| authenticate(&found.id).is_ok())
     }
 
     pub(crate) fn authenticate(credential: &str) -> Result<(), String> {

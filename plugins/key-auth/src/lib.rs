@@ -28,26 +28,25 @@ struct Settings {
     realm: Option<String>,
 }
 
-impl RequestHook<Result> for Settings {
-    fn on_request(&self, request: &mut Request) -> Result {
+impl RequestHook for Settings {
+    fn on_request(&self, request: &mut Request) -> Flow {
         if !self.run_on_preflight && request.method() == "OPTIONS" {
-            return Ok(Flow::Next);
+            return Flow::Next;
         }
         let (name, key) = match self.presented(request) {
             Presented::Once { name, key } => (name, key),
-            Presented::Not => return Ok(self.refuse("No API key found in request")),
-            Presented::Repeatedly => return Ok(self.refuse("Duplicate API key found")),
+            Presented::Not => return self.refuse("No API key found in request"),
+            Presented::Repeatedly => return self.refuse("Duplicate API key found"),
         };
         // What is no UTF-8 is nobody's key: the configuration's are.
-        let Some(credential) = key.to_str().ok().and_then(|key| identity::find("key-auth", key)) else {
-            return Ok(self.refuse("Unauthorized"));
-        };
+        if !key.to_str().is_ok_and(|key| identity::authenticate_by_key("key-auth", key)) {
+            return self.refuse("Unauthorized");
+        }
         if self.hide_credentials {
             request.remove_header(name);
             request.remove_query_param(name);
         }
-        identity::authenticate(&credential)?;
-        Ok(Flow::Next)
+        Flow::Next
     }
 }
 

@@ -124,6 +124,11 @@ fn first(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
     headers.get(name).map(|value| value.as_bytes().to_vec())
 }
 
+/// Every field of this name.
+fn values(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
+    headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect()
+}
+
 fn all(headers: &HeaderMap) -> Vec<Header> {
     headers.iter().map(|(name, value)| to_header(name, value)).collect()
 }

@@ -1,6 +1,6 @@
 //! A plugin with its config: what a chain calls. It has instances of its own for every thread that calls it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -44,7 +44,7 @@ pub(super) struct Setup {
 
 /// One thread's instances that are in no call.
 struct Bench {
-    /// Locked by its thread alone, and never for longer than it takes to put one in or out.
+    /// Locked by its thread alone: for as long as a call takes that does not wait, else to put one in or out.
     idle: Mutex<Vec<Instance>>,
     /// One for each instance that may be in a call that waits.
     places: Semaphore,
@@ -110,12 +110,25 @@ impl Plugin {
         P: ComponentNamedList + Lower + Send + Sync,
         R: ComponentNamedList + Lift + Send + Sync,
     {
-        let mut instance = match self.take(caller, exchange.as_deref_mut())? {
+        let (code, time) = (self.code(), self.setup.limits.time);
+        if self.setup.isolation == Isolation::Worker {
+            // It stays where it is: its thread is busy with this call.
+            let mut idle = self.bench(caller)?.idle();
+            if idle.is_empty() {
+                idle.push(now(self.start(caller))?);
+            }
+            let called = idle.last_mut().map(|instance| instance.call(hook, arguments, code, caller, exchange, time));
+            if !matches!(called, Some(Ok(_))) {
+                idle.pop();
+            }
+            return called.unwrap_or_else(|| Err(CallError::Failed("it has no instance".to_owned())));
+        }
+        let own = exchange.as_deref_mut().and_then(|exchange| exchange.take_instance(caller.use_index));
+        let mut instance = match own {
             Some(instance) => instance,
             None => now(self.start(caller))?,
         };
-        let time = self.setup.limits.time;
-        let result = instance.call(hook, arguments, self.code(), caller, exchange.as_deref_mut(), time);
+        let result = instance.call(hook, arguments, code, caller, exchange.as_deref_mut(), time);
         if result.is_ok() {
             self.put(instance, caller, exchange)?;
         }
@@ -160,7 +173,7 @@ impl Plugin {
     /// An instance that is there: one of the thread's, or, with isolation, that of the exchange alone.
     fn take(&self, caller: Caller, exchange: Option<&mut Box<Exchange>>) -> Result<Option<Instance>, CallError> {
         Ok(match self.setup.isolation {
-            Isolation::Worker => self.bench(caller)?.take(),
+            Isolation::Worker => self.bench(caller)?.idle().pop(),
             Isolation::Request => exchange.and_then(|exchange| exchange.take_instance(caller.use_index)),
         })
     }
@@ -168,7 +181,7 @@ impl Plugin {
     /// Where it is taken from the next time.
     fn put(&self, instance: Instance, caller: Caller, exchange: Option<&mut Box<Exchange>>) -> Result<(), CallError> {
         match (self.setup.isolation, exchange) {
-            (Isolation::Worker, _) => self.bench(caller)?.put(instance),
+            (Isolation::Worker, _) => self.bench(caller)?.idle().push(instance),
             (Isolation::Request, Some(exchange)) => exchange.keep_instance(caller.use_index, instance),
             // A timer's call has it to itself.
             (Isolation::Request, None) => {}
@@ -195,12 +208,8 @@ impl Bench {
         Self { idle: Mutex::new(first.into_iter().collect()), places: Semaphore::new(instances) }
     }
 
-    fn take(&self) -> Option<Instance> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    }
-
-    fn put(&self, instance: Instance) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+    fn idle(&self) -> MutexGuard<'_, Vec<Instance>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

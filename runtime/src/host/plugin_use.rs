@@ -56,7 +56,7 @@ pub enum Piece {
     /// This goes on in its place.
     Replace(Bytes),
     /// A plugin answers.
-    Reply(Reply),
+    Reply(Box<Reply>),
 }
 
 /// Where a hook is called: on which worker, for which place in the chain.
@@ -76,7 +76,11 @@ impl Use {
     ///
     /// # Errors
     /// The plugin failed, and its failures are the exchange's.
-    pub async fn on_request(&self, place: Place<'_>, exchange: &mut Box<Exchange>) -> Result<Option<Reply>, Failure> {
+    pub async fn on_request(
+        &self,
+        place: Place<'_>,
+        exchange: &mut Box<Exchange>,
+    ) -> Result<Option<Box<Reply>>, Failure> {
         self.decide(&hook::REQUEST, place, exchange).await
     }
 
@@ -84,7 +88,11 @@ impl Use {
     ///
     /// # Errors
     /// As for a request.
-    pub async fn on_response(&self, place: Place<'_>, exchange: &mut Box<Exchange>) -> Result<Option<Reply>, Failure> {
+    pub async fn on_response(
+        &self,
+        place: Place<'_>,
+        exchange: &mut Box<Exchange>,
+    ) -> Result<Option<Box<Reply>>, Failure> {
         self.decide(&hook::RESPONSE, place, exchange).await
     }
 
@@ -136,7 +144,7 @@ impl Use {
         hook: &Hook<(), Decided<Flow>>,
         place: Place<'_>,
         exchange: &mut Box<Exchange>,
-    ) -> Result<Option<Reply>, Failure> {
+    ) -> Result<Option<Box<Reply>>, Failure> {
         if self.is_stopped() {
             return self.stopped().map(|()| None);
         }
@@ -270,7 +278,8 @@ impl Use {
     }
 }
 
-fn parse_reply(reply: GuestReply) -> Result<Reply, String> {
+/// In memory of its own: most calls bring none, and hand on nothing that is large.
+fn parse_reply(reply: GuestReply) -> Result<Box<Reply>, String> {
     let refused = |problem| format!("its reply cannot be sent: {problem}");
     if reply.headers.len() > limits::HEADER_FIELDS {
         let problem = format!("{} header fields are more than {}", reply.headers.len(), limits::HEADER_FIELDS);
@@ -282,5 +291,5 @@ fn parse_reply(reply: GuestReply) -> Result<Reply, String> {
         headers.append(name, value);
     }
     let status = final_status(reply.status).map_err(refused)?;
-    Ok(Reply { head: ResponseHead { status, headers }, body: reply.body.into() })
+    Ok(Box::new(Reply { head: ResponseHead { status, headers }, body: reply.body.into() }))
 }

@@ -87,7 +87,7 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
         };
         let early = match outcome {
             Outcome::Forward => None,
-            Outcome::Reply(early) => Some(reply(&mut ongoing, early)),
+            Outcome::Reply(early) => Some(reply(&mut ongoing, *early)),
             Outcome::Failed(failure) => Some(reply_failure(&mut ongoing, failure)),
         };
         if let Some(source) = early {
@@ -176,7 +176,7 @@ async fn forward(found: &Found, ongoing: &mut Ongoing) -> (Source, Option<Tunnel
         Err(failure) => {
             let early = ongoing.journal.upload.as_ref().and_then(|upload| upload.reply());
             return match early {
-                Some(early) => (reply(ongoing, early), None),
+                Some(early) => (reply(ongoing, *early), None),
                 None => (reply_failure(ongoing, failure), None),
             };
         }

@@ -34,7 +34,7 @@ pub(super) enum Outcome {
     /// On to the upstream.
     Forward,
     /// A plugin answers.
-    Reply(Reply),
+    Reply(Box<Reply>),
     /// A plugin failed, or its body could not be had; nobody else was asked.
     Failed(Failure),
 }
@@ -167,7 +167,7 @@ pub(super) async fn on_response(chain: &Arc<Chain>, entered: usize, ongoing: &mu
                 take_over(&mut ongoing.exchange, source);
                 continue;
             }
-            Ok(Some(reply)) => reply,
+            Ok(Some(reply)) => *reply,
             Err(failure) => {
                 let told = answer::failure(&ongoing.exchange, &failure, ongoing.client.edge.error_header);
                 ongoing.fail(failure);

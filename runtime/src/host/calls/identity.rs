@@ -1,5 +1,7 @@
 //! `identity`: consumers and credentials, looked up in the snapshot.
 
+use std::sync::Arc;
+
 use crate::host::bindings::tidegate::plugin::identity::{Consumer, Credential, Host};
 use crate::host::state::State;
 
@@ -14,6 +16,13 @@ impl Host for State {
                 groups: credential.consumer.groups.clone(),
             },
         }))
+    }
+
+    fn authenticate_by_key(&mut self, kind: String, key: String) -> wasmtime::Result<bool> {
+        let exchange = self.exchange_to_change()?;
+        let Some(credential) = exchange.identities.find(&kind, key.as_bytes()) else { return Ok(false) };
+        exchange.credential = Some(Arc::clone(credential));
+        Ok(true)
     }
 
     fn authenticate(&mut self, credential: String) -> wasmtime::Result<Result<(), String>> {

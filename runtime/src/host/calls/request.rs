@@ -5,12 +5,11 @@ use http::Method;
 use http::header::HOST;
 use http::uri::PathAndQuery;
 
-use super::{all, edit, first, to_header};
+use super::{all, edit, first, values};
 use crate::host::bindings::tidegate::plugin::request::Host;
 use crate::host::bindings::tidegate::plugin::types::{Edit, Header};
 use crate::host::exchange::Content;
 use crate::host::state::State;
-use crate::limits;
 use crate::proxy::path;
 
 impl Host for State {
@@ -43,14 +42,8 @@ impl Host for State {
         Ok(first(&self.request()?.headers, &name))
     }
 
-    fn headers_named(&mut self, names: Vec<String>) -> wasmtime::Result<Vec<Header>> {
-        if names.len() > limits::HEADER_FIELDS {
-            return Err(wasmtime::format_err!("{} names are more than {}", names.len(), limits::HEADER_FIELDS));
-        }
-        let headers = &self.request()?.headers;
-        let wanted = |name: &str| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
-        let named = headers.iter().filter(|(name, _)| wanted(name.as_str()));
-        Ok(named.map(|(name, value)| to_header(name, value)).collect())
+    fn header_values(&mut self, name: String) -> wasmtime::Result<Vec<Vec<u8>>> {
+        Ok(values(&self.request()?.headers, &name))
     }
 
     fn headers(&mut self) -> wasmtime::Result<Vec<Header>> {

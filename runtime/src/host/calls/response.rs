@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::{all, edit, first};
+use super::{all, edit, first, values};
 use crate::host::bindings::tidegate::plugin::response::Host;
 use crate::host::bindings::tidegate::plugin::types::{Edit, Header};
 use crate::host::exchange::Content;
@@ -15,6 +15,10 @@ impl Host for State {
 
     fn header(&mut self, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
         Ok(first(&self.response()?.headers, &name))
+    }
+
+    fn header_values(&mut self, name: String) -> wasmtime::Result<Vec<Vec<u8>>> {
+        Ok(values(&self.response()?.headers, &name))
     }
 
     fn headers(&mut self) -> wasmtime::Result<Vec<Header>> {

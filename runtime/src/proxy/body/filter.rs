@@ -52,7 +52,7 @@ pub(in crate::proxy) enum Out {
     /// This goes on; nothing, if it is empty.
     Bytes(Bytes),
     /// A plugin answers.
-    Reply(Reply),
+    Reply(Box<Reply>),
 }
 
 impl Filter {

@@ -51,7 +51,7 @@ pub(in crate::proxy) struct Upload {
     /// Why it broke off, if it did: over HTTP/2 an upstream's connection does not say.
     broken: RefCell<Option<Failure>>,
     /// What a plugin answers in place of the upstream, having seen some of it.
-    reply: RefCell<Option<Reply>>,
+    reply: RefCell<Option<Box<Reply>>>,
 }
 
 struct Source {
@@ -158,7 +158,7 @@ impl Upload {
     }
 
     /// What a plugin answers in place of the upstream, if one does.
-    pub(in crate::proxy) fn reply(&self) -> Option<Reply> {
+    pub(in crate::proxy) fn reply(&self) -> Option<Box<Reply>> {
         self.reply.borrow_mut().take()
     }
 
