@@ -1,6 +1,7 @@
 //! Plugins on the real host: what they may do, and what becomes of those that misbehave.
 
 mod cache;
+mod chains;
 mod grants;
 mod hooks;
 mod hostile;

@@ -1,6 +1,8 @@
 //! The whole gateway: starts the workers, puts each new generation in place, drains and stops. The control plane lives
 //! here; no request ever waits for it.
 
+mod chains;
+mod check;
 mod parts;
 
 use std::io;
@@ -15,6 +17,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use parts::{access_log, admin, cache};
+
+pub use check::{Checked, check};
 
 use crate::admin::{Readiness, View};
 use crate::balance::Standing;
@@ -110,45 +114,6 @@ impl Fixed {
         ];
         differences.into_iter().flatten()
     }
-}
-
-/// What a check found in order.
-#[derive(Debug)]
-pub struct Summary {
-    /// Routes.
-    pub routes: usize,
-    /// Services.
-    pub services: usize,
-    /// Plugin uses in all scopes.
-    pub plugin_uses: usize,
-}
-
-/// Check the configuration at `path` and every plugin in it, without serving.
-///
-/// # Errors
-/// [`Report`] if there are any; anything else is this machine's fault.
-pub fn check(path: &Path) -> anyhow::Result<Summary> {
-    let (config, faults) = config::load(path)?;
-    let metrics = Arc::new(Metrics::new(1));
-    let services = Services::new(Counters::new(&config.counters, 1)?, Arc::clone(&metrics), 1);
-    let mut stock = Stock {
-        library: Library::new(Engine::new(1)?, services, 1, None, cache(&config)),
-        transports: Transports::default(),
-        upstreams: Upstreams::new(None, 1),
-        sinks: Deliveries::new(None),
-        metrics,
-    };
-    let ids: Vec<_> = (0..).take(config.listeners.len()).collect();
-    snapshot::build(&config, faults, &mut stock, &ids, 1)?;
-    let routes = || config.services.iter().flat_map(|service| &service.routes);
-    let uses_of = |lists: &mut dyn Iterator<Item = usize>| lists.sum::<usize>();
-    Ok(Summary {
-        routes: routes().count(),
-        services: config.services.len(),
-        plugin_uses: config.plugins.len()
-            + uses_of(&mut config.services.iter().map(|service| service.plugins.len()))
-            + uses_of(&mut routes().map(|route| route.plugins.len())),
-    })
 }
 
 impl Gateway {

@@ -1,12 +1,12 @@
 //! The command line: arguments, logging, exit codes.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tidegate::config::Report;
-use tidegate::gateway::{self, Gateway};
+use tidegate::gateway::{self, Checked, Gateway};
 use tidegate::limits;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
@@ -40,11 +40,15 @@ enum Command {
         /// The configuration.
         #[arg(value_name = "FILE", default_value = "gateway.toml")]
         config: PathBuf,
+        /// Also list which plugins the requests of each route meet, in their order; responses meet them in reverse.
+        #[arg(long)]
+        chains: bool,
     },
 }
 
 const EXAMPLES: &str = "Examples:
   tidegate check                      is ./gateway.toml all right?
+  tidegate check --chains             which plugins run on which route, and in which order?
   tidegate run                        serve it
   TIDEGATE_LOG=debug tidegate run     … and say more (error, warn, info, debug, trace)";
 
@@ -52,7 +56,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = start_logging().and_then(|_guard| match &arguments.command {
         Command::Run { config } => run(config),
-        Command::Check { config } => check(config),
+        Command::Check { config, chains } => check(config, *chains),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,11 +80,16 @@ fn run(config: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check(config: &Path) -> anyhow::Result<()> {
-    let found = gateway::check(config)?;
-    let gateway::Summary { routes, services, plugin_uses } = found;
-    println!("{}: ok ({routes} routes, {services} services, {plugin_uses} plugin uses)", config.display());
-    Ok(())
+fn check(config: &Path, chains: bool) -> anyhow::Result<()> {
+    let Checked { routes, services, plugin_uses, chains: listed } = gateway::check(config)?;
+    let summary =
+        format!("{}: ok ({routes} routes, {services} services, {plugin_uses} plugin uses)\n", config.display());
+    let told = if chains { format!("{summary}\n{listed}") } else { summary };
+    match std::io::stdout().write_all(told.as_bytes()) {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 /// To stderr: readable on a terminal, JSON lines otherwise. `TIDEGATE_LOG` says how much.

@@ -15,7 +15,7 @@ use plugins::Plugins;
 
 use crate::config::checked::{self, ClientAuth, ClientLimits, Config, Retries, Schemes, TargetAddress, Timeouts};
 use crate::config::faults::{Faults, Report};
-use crate::host::chain::Chain;
+use crate::host::chain::{Chain, Scope};
 use crate::host::library::Library;
 use crate::host::plugin_use::Use;
 use crate::identity::Identities;
@@ -153,13 +153,13 @@ pub fn build(
     let sinks = Arc::new(stock.sinks.sinks(&config.sinks, &config.dns, &stock.metrics, resolver, &faults));
 
     let mut plugins = Plugins::new(config, &faults, &mut stock.library, &mut stock.upstreams, &stock.metrics, &sinks);
-    let global = plugins.resolve(&["global"], &config.plugins);
+    let global = plugins.resolve(Scope::Global, None, &config.plugins);
     let mut routes = Vec::new();
     let mut names = Vec::new();
     for (listed, service) in config.services.iter().zip(services) {
-        let service_uses = plugins.resolve(&["service", listed.name.value.as_str()], &listed.plugins);
+        let service_uses = plugins.resolve(Scope::Service, Some(listed.name.value.as_str()), &listed.plugins);
         for route in &listed.routes {
-            let route_uses = plugins.resolve(&["route", route.name.value.as_str()], &route.plugins);
+            let route_uses = plugins.resolve(Scope::Route, Some(route.name.value.as_str()), &route.plugins);
             let compiled = Route {
                 name: route.name.value.as_str().into(),
                 service: Arc::clone(&service),

@@ -13,6 +13,28 @@ pub struct Chain {
     needs: Needs,
 }
 
+/// Where a use stands in gateway.toml. In a chain, one in a narrower scope has replaced the same plugin's wider one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// At the top of the file.
+    Global,
+    /// On a service.
+    Service,
+    /// On a route.
+    Route,
+}
+
+impl Scope {
+    /// As operators call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Service => "service",
+            Self::Route => "route",
+        }
+    }
+}
+
 /// What an exchange owes the uses of a chain beyond calling their hooks for heads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {

@@ -109,7 +109,7 @@ impl Library {
         if let Some(plugin) = self.plugins.get(&key).and_then(Weak::upgrade) {
             return Ok(plugin);
         }
-        let setup = Setup { config: key.config.clone(), limits, grants, isolation, metrics: Some(metrics) };
+        let setup = Setup { config: key.config.clone(), limits, grants, isolation, timer, metrics: Some(metrics) };
         let plugin = Plugin::configure(Arc::clone(component), setup, self.workers)?;
         let plugin = Arc::new(plugin);
         if let (Some(interval), Some(control)) = (timer, &self.control) {

@@ -1,6 +1,7 @@
 //! A plugin with its config: what a chain calls. It has instances of its own for every thread that calls it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -38,6 +39,8 @@ pub(super) struct Setup {
     pub(super) limits: PluginLimits,
     pub(super) grants: Arc<Grants>,
     pub(super) isolation: Isolation,
+    /// How often its timer hook is called, if it is.
+    pub(super) timer: Option<Duration>,
     /// Where it is noted how much memory instances come to.
     pub(super) metrics: Option<Arc<PluginMetrics>>,
 }
@@ -90,6 +93,16 @@ impl Plugin {
     /// What the plugin calls itself.
     pub fn name(&self) -> &str {
         &self.component.name
+    }
+
+    /// Whose its instances are.
+    pub fn isolation(&self) -> Isolation {
+        self.setup.isolation
+    }
+
+    /// How often its timer hook is called, if it is.
+    pub fn timer(&self) -> Option<Duration> {
+        self.setup.timer
     }
 
     /// Whether its calls may wait for something, so that they have to be awaited.

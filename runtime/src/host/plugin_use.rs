@@ -12,6 +12,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower};
 use super::bindings::tidegate::plugin::types::{ChunkFlow, Flow, Reply as GuestReply};
 use super::breaker::{After, Breaker};
 use super::calls::{field, final_status};
+use super::chain::Scope;
 use super::exchange::{Exchange, ResponseHead};
 use super::hook::{self, Decided, Hook};
 use super::instance::{CallError, Caller};
@@ -27,6 +28,8 @@ use crate::store::Space;
 pub struct Use {
     /// The name it is used by.
     pub name: Arc<str>,
+    /// Where it stands.
+    pub scope: Scope,
     /// Higher runs earlier.
     pub priority: i32,
     /// What is called.

@@ -122,6 +122,11 @@ impl<R> Router<R> {
         Built { router: Self { routes, hosts, paths, places, hosts_matter }, shadowed }
     }
 
+    /// All of them, as listed.
+    pub fn routes(&self) -> impl Iterator<Item = &R> {
+        self.routes.iter().map(|(_, route)| route)
+    }
+
     /// The best match. Allocates nothing, unless it is by a regex with named groups, or a regex comes into question that
     /// no automaton could be built of.
     pub fn find(&self, ask: &Ask<'_>) -> Option<Match<'_, R>> {

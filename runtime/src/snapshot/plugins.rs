@@ -8,6 +8,7 @@ use crate::config::checked::{self, Config, PluginUse};
 use crate::config::faults::{Faults, suggest};
 use crate::config::file;
 use crate::host::breaker::Breaker;
+use crate::host::chain::Scope;
 use crate::host::component::Component;
 use crate::host::grants::Grants;
 use crate::host::library::{Library, bundled};
@@ -73,12 +74,12 @@ impl<'s> Plugins<'s> {
         Self { components, config, faults, library, upstreams, metrics, sinks }
     }
 
-    /// `scope` names where they stand: each use there has counters of its own.
-    pub(super) fn resolve(&mut self, scope: &[&str], uses: &[PluginUse]) -> Vec<Use> {
-        uses.iter().filter_map(|plugin_use| self.resolve_use(scope, plugin_use)).collect()
+    /// `owner` is the name of the service or route that has them: each use there has counters of its own.
+    pub(super) fn resolve(&mut self, scope: Scope, owner: Option<&str>, uses: &[PluginUse]) -> Vec<Use> {
+        uses.iter().filter_map(|plugin_use| self.resolve_use(scope, owner, plugin_use)).collect()
     }
 
-    fn resolve_use(&mut self, scope: &[&str], plugin_use: &PluginUse) -> Option<Use> {
+    fn resolve_use(&mut self, scope: Scope, owner: Option<&str>, plugin_use: &PluginUse) -> Option<Use> {
         let name = plugin_use.plugin.value.as_str();
         let component = self.component(plugin_use)?;
         let wrong_before = self.faults.len();
@@ -97,12 +98,13 @@ impl<'s> Plugins<'s> {
             Ok(plugin) => {
                 let priority = plugin_use.priority.unwrap_or(component.priority);
                 let breaker = plugin_use.trip.map(|trip| Arc::new(Breaker::new(trip)));
-                let space = Space::of(&[scope, &[name]].concat());
+                let words: Vec<&str> = [Some(scope.name()), owner, Some(name)].into_iter().flatten().collect();
                 Some(Use {
                     name: name.into(),
+                    scope,
                     priority,
                     plugin,
-                    space,
+                    space: Space::of(&words),
                     on_failure: plugin_use.on_failure,
                     metrics,
                     breaker,
