@@ -8,6 +8,7 @@ mod hostile;
 mod isolation;
 mod policies;
 mod services;
+mod upstreams;
 
 use std::time::{Duration, Instant};
 

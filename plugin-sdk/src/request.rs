@@ -353,6 +353,47 @@ impl Request {
         self.edits.note(host::request::set_body(body.as_ref()));
     }
 
+    /// Has a target of this upstream of the configuration answer, instead of one of the service's; the
+    /// last plugin that says so decides. All else stays the service's: Host, path, timeouts, retries, and
+    /// TLS with the name that certificates must be for. Case does not matter.
+    ///
+    /// ```
+    /// use tidegate_sdk::prelude::*;
+    /// use tidegate_sdk::testing::{self, Exchange, Outcome};
+    ///
+    /// #[derive(Config)]
+    /// struct Canary {
+    ///     /// Who gets the requests of testers.
+    ///     upstream: String,
+    /// }
+    ///
+    /// impl RequestHook<Result> for Canary {
+    ///     fn on_request(&self, request: &mut Request) -> Result {
+    ///         if request.header("x-tester").is_some() {
+    ///             request.set_upstream(&self.upstream)?;
+    ///         }
+    ///         Ok(Flow::Next)
+    ///     }
+    /// }
+    ///
+    /// let plugin: Canary = testing::configure(json!({ "upstream": "green" }))?;
+    ///
+    /// let mut exchange = Exchange::get("/").upstream("green").header("x-tester", "1");
+    /// assert_eq!(exchange.request(&plugin), Outcome::Next);
+    /// assert_eq!(exchange.chosen_upstream(), Some("green"));
+    ///
+    /// let failure = Exchange::get("/").header("x-tester", "1").request(&plugin).failure();
+    /// assert_eq!(failure, "there is no upstream \"green\"");
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The configuration has no upstream of this name, or the request has been sent. The hook does not
+    /// fail of it unless it returns the error.
+    pub fn set_upstream(&mut self, name: &str) -> Result<(), String> {
+        host::request::set_upstream(name)
+    }
+
     /// Replaces the query, percent-encoded as it is; `None` removes it.
     ///
     /// ```

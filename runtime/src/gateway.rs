@@ -304,8 +304,7 @@ impl View for Outlook {
 
     fn targets(&self) -> Vec<TargetState> {
         let mut targets = Vec::new();
-        for upstream in &self.live.load().upstreams {
-            let balancer = &upstream.balancer;
+        for balancer in &self.live.load().balancers {
             targets.extend(balancer.endpoints().iter().map(|endpoint| {
                 let status = endpoint.status();
                 TargetState {

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use plugins::Plugins;
 
+use crate::balance;
 use crate::config::checked::{self, ClientAuth, ClientLimits, Config, Retries, Schemes, TargetAddress, Timeouts};
 use crate::config::faults::{Faults, Report};
 use crate::host::chain::{Chain, Scope};
@@ -26,7 +27,7 @@ use crate::proxy::worker::ListenerId;
 use crate::tls::files::{self, Pem};
 use crate::tls::server::{self, Server};
 use crate::transport::{self, Transport, Transports};
-use crate::upstreams::{Upstream, Upstreams};
+use crate::upstreams::{Named, Upstream, Upstreams};
 
 /// One generation.
 pub struct Snapshot {
@@ -44,8 +45,10 @@ pub struct Snapshot {
     pub global: Arc<Chain>,
     /// Where requests without a route are counted.
     pub unrouted: Arc<RouteMetrics>,
-    /// All upstreams, each once.
-    pub upstreams: Vec<Arc<Upstream>>,
+    /// Those that the configuration names, by their names in lower case; what a plugin chooses from.
+    pub upstreams: HashMap<String, Arc<Upstream>>,
+    /// All balancers, each once: those of the upstreams above, and of services whose URL names a host.
+    pub balancers: Vec<Arc<balance::Upstream>>,
     /// Where plugins may hand records to.
     pub sinks: Arc<Sinks>,
 }
@@ -144,10 +147,11 @@ pub fn build(
     let listeners = config.listeners.iter().zip(listeners);
     let listeners = listeners.filter_map(|(listed, id)| Some((*id, Arc::new(listener(&listed.value, &faults)?))));
     let listeners = listeners.collect();
-    let services = services(config, stock, &faults);
-    let mut upstreams: Vec<Arc<Upstream>> = services.iter().map(|service| Arc::clone(&service.upstream)).collect();
-    upstreams.sort_by_key(Arc::as_ptr);
-    upstreams.dedup_by(|a, b| Arc::ptr_eq(a, b));
+    let (upstreams, services) = services(config, stock, &faults);
+    let balancers = upstreams.values().chain(services.iter().map(|service| &service.upstream));
+    let mut balancers: Vec<_> = balancers.map(|upstream| Arc::clone(&upstream.balancer)).collect();
+    balancers.sort_by_key(Arc::as_ptr);
+    balancers.dedup_by(|a, b| Arc::ptr_eq(a, b));
 
     let resolver = || stock.upstreams.resolver(&config.dns, &faults);
     let sinks = Arc::new(stock.sinks.sinks(&config.sinks, &config.dns, &stock.metrics, resolver, &faults));
@@ -194,6 +198,7 @@ pub fn build(
         global: chain([&global]),
         unrouted: stock.metrics.route("", ""),
         upstreams,
+        balancers,
         sinks,
     })
 }
@@ -236,32 +241,42 @@ fn acceptor(tls: &checked::ServerTls, http2: bool, faults: &Faults) -> Option<Tl
     }
 }
 
-/// As listed, alive.
-fn services(config: &Config, stock: &mut Stock, faults: &Faults) -> Vec<Arc<Service>> {
+/// The upstreams by name, and the services as listed, alive.
+fn services(
+    config: &Config,
+    stock: &mut Stock,
+    faults: &Faults,
+) -> (HashMap<String, Arc<Upstream>>, Vec<Arc<Service>>) {
     let transports: Vec<_> =
         config.services.iter().map(|service| stock.transports.transport(service, faults)).collect();
-    let mut services = Vec::new();
-    for (listed, transport) in config.services.iter().zip(&transports) {
-        let upstream = match upstream_of(listed, config) {
-            None => stock.upstreams.of_service(listed, &config.dns, faults),
-            Some(upstream) => {
-                // Probes of an upstream speak TLS as the first of its services does.
-                let speakers = config.services.iter().zip(&transports);
-                let probing = speakers
-                    .filter(|(_, transport)| transport.is_tls())
-                    .find(|(service, _)| upstream_of(service, config).is_some_and(|its| std::ptr::eq(its, upstream)))
-                    .map(|(_, transport)| transport);
-                stock.upstreams.upstream(upstream, probing, &config.dns, faults)
-            }
-        };
-        services.push(Arc::new(service(listed, upstream, Arc::clone(transport))));
+    let mut upstreams = HashMap::new();
+    for listed in &config.upstreams {
+        let name = &listed.name.value.0;
+        let speakers = config.services.iter().zip(&transports).filter(|(service, _)| host(service) == Some(name));
+        let mut speakers = speakers.map(|(_, transport)| transport).peekable();
+        let named = if speakers.peek().is_some() { Named::ByServices } else { Named::ByNobody };
+        // Probes of an upstream speak TLS as the first of its services does.
+        let probing = speakers.find(|transport| transport.is_tls());
+        let upstream = stock.upstreams.upstream(listed, named, probing, &config.dns, faults);
+        upstreams.insert(name.clone(), upstream);
     }
-    services
+    let mut services = Vec::new();
+    for (listed, transport) in config.services.iter().zip(transports) {
+        let upstream = match host(listed).and_then(|host| upstreams.get(host)) {
+            None => stock.upstreams.of_service(listed, &config.dns, faults),
+            Some(upstream) => Arc::clone(upstream),
+        };
+        services.push(Arc::new(service(listed, upstream, transport)));
+    }
+    (upstreams, services)
 }
 
-fn upstream_of<'c>(service: &checked::Service, config: &'c Config) -> Option<&'c checked::Upstream> {
-    let TargetAddress::Host(authority) = &service.url.value.address else { return None };
-    config.upstreams.iter().find(|upstream| upstream.name.value.0 == authority.host)
+/// The host of a service's URL, which may be an upstream's name.
+fn host(service: &checked::Service) -> Option<&String> {
+    match &service.url.value.address {
+        TargetAddress::Host(authority) => Some(&authority.host),
+        TargetAddress::Unix(_) | TargetAddress::Service(_) => None,
+    }
 }
 
 fn service(listed: &checked::Service, upstream: Arc<Upstream>, transport: Arc<Transport>) -> Service {

@@ -116,6 +116,15 @@ impl Budget {
     }
 }
 
+/// Whether an upstream is one that services lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// Some service's URL has its name.
+    ByServices,
+    /// Only a plugin can choose it.
+    ByNobody,
+}
+
 /// Every upstream that is in use, and what they need.
 pub struct Upstreams {
     /// Where their tasks run; `None`: nothing is to be served.
@@ -153,19 +162,32 @@ impl Upstreams {
     pub fn upstream(
         &mut self,
         listed: &checked::Upstream,
+        named: Named,
         transport: Option<&Arc<Transport>>,
         dns: &Dns,
         faults: &Faults,
     ) -> Arc<Upstream> {
         let https = |active: &checked::Active| matches!(active.probe, Probe::Http { https: true, .. });
+        let mut health = listed.health.clone();
         if listed.health.active.as_ref().is_some_and(https) && transport.is_none() {
-            let help = "probes speak TLS as the services do; let one's url begin with https:, or type = \"http\"";
-            faults.at_with_help(&listed.name.span, "https probes, but no service speaks https to it", help);
+            match named {
+                Named::ByServices => {
+                    let help =
+                        "probes speak TLS as the services do; let one's url begin with https:, or type = \"http\"";
+                    faults.at_with_help(&listed.name.span, "https probes, but no service speaks https to it", help);
+                }
+                // No fault: a service that is taken out for a while leaves its upstream behind.
+                Named::ByNobody => {
+                    let upstream = &*listed.name.value.0;
+                    tracing::warn!(upstream, "not probed: its probes are https, and no service speaks https to it");
+                    health.active = None;
+                }
+            }
         }
         let spec = Spec {
             targets: listed.targets.clone(),
             balance: listed.balance.clone(),
-            health: listed.health.clone(),
+            health,
             slow_start: listed.slow_start,
             dns: dns.clone(),
             transport: transport.map(|transport| transport.id),

@@ -61,6 +61,8 @@ async fn probes_over_tls_need_a_service_that_says_how() {
         ("https", &[("https://u", "")], true),
         ("https", &[("grpcs://u", "")], true),
         ("https", &[("http://u", ""), ("https://u", "")], true),
+        // Nobody leads there but plugins, perhaps.
+        ("https", &[("http://elsewhere.example.com", ""), ("https://u", "enabled = false")], true),
         ("http", &[("https://u", "")], true),
         ("tcp", &[("http://u", "")], true),
     ] {

@@ -131,6 +131,14 @@ pub(crate) mod request {
         })
     }
 
+    pub(crate) fn set_upstream(name: &str) -> Result<(), String> {
+        change(|state| {
+            let known = state.upstreams.iter().find(|known| known.eq_ignore_ascii_case(name));
+            state.chosen_upstream = Some(known.ok_or_else(|| format!("there is no upstream {name:?}"))?.clone());
+            Ok(())
+        })
+    }
+
     fn change(change: impl FnOnce(&mut State) -> Result<(), String>) -> Result<(), String> {
         current(|state| match state.response {
             Some(_) => Err("the request has been sent already".to_owned()),

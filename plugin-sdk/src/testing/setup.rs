@@ -140,6 +140,23 @@ impl Exchange {
         self
     }
 
+    /// Adds an upstream to the gateway's configuration, for [`set_upstream`](crate::Request::set_upstream).
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let canary = Hook(|request: &mut Request| -> Result {
+    ///     request.set_upstream("green")?;
+    ///     Ok(Flow::Next)
+    /// });
+    /// assert_eq!(Exchange::get("/").upstream("green").request(&canary), Outcome::Next);
+    /// assert_eq!(Exchange::get("/").request(&canary).failure(), "there is no upstream \"green\"");
+    /// ```
+    #[must_use]
+    pub fn upstream(mut self, name: &str) -> Self {
+        self.state.upstreams.push(name.to_owned());
+        self
+    }
+
     /// Adds a credential to the gateway's configuration. Its id is `KIND-NUMBER`, counted from 1.
     ///
     /// ```

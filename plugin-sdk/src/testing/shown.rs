@@ -103,6 +103,23 @@ impl Exchange {
         self.state.upstream_headers()
     }
 
+    /// The upstream that was chosen instead of the service's, if one was.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let canary = Hook(|request: &mut Request| -> Result {
+    ///     request.set_upstream("Green")?;
+    ///     Ok(Flow::Next)
+    /// });
+    /// let mut exchange = Exchange::get("/").upstream("green");
+    /// assert_eq!(exchange.chosen_upstream(), None);
+    /// assert_eq!(exchange.request(&canary), Outcome::Next);
+    /// assert_eq!(exchange.chosen_upstream(), Some("green"));
+    /// ```
+    pub fn chosen_upstream(&self) -> Option<&str> {
+        self.state.chosen_upstream.as_deref()
+    }
+
     /// The response's status, as edited so far.
     ///
     /// ```

@@ -27,6 +27,9 @@ pub(super) struct State {
     pub(super) captures: BTreeMap<String, String>,
     /// And the service.
     pub(super) route: Option<(String, String)>,
+    /// What the configuration names.
+    pub(super) upstreams: Vec<String>,
+    pub(super) chosen_upstream: Option<String>,
     pub(super) credentials: Vec<Credential>,
     /// By which credential, too.
     pub(super) consumer: Option<Credential>,
@@ -109,6 +112,8 @@ impl State {
             certificate: None,
             captures: BTreeMap::new(),
             route: Some(("route".to_owned(), "service".to_owned())),
+            upstreams: Vec::new(),
+            chosen_upstream: None,
             credentials: Vec::new(),
             consumer: None,
             scratch: BTreeMap::new(),

@@ -15,8 +15,9 @@ use super::instance::Instance;
 use super::scratch::Scratch;
 use crate::identity::{Credential, Identities};
 use crate::proxy::route::Captures;
-use crate::snapshot::Route;
+use crate::snapshot::{Route, Snapshot};
 use crate::tls::session::Session;
+use crate::upstreams::Upstream;
 
 /// One request on its way, and its answer once there is one.
 pub struct Exchange {
@@ -40,8 +41,12 @@ pub struct Exchange {
     pub response_body: Content,
     /// Where both are on their way, which says what may still be changed.
     pub progress: Progress,
+    /// The generation it belongs to, until request hooks have run: a long answer lets go of what it does not need.
+    pub generation: Option<Arc<Snapshot>>,
     /// Where the request goes, once that is known.
     pub route: Option<Arc<Route>>,
+    /// Who answers instead of the service's upstream, if a plugin has said so.
+    pub upstream: Option<Arc<Upstream>>,
     /// Who sent it, once a plugin has found out.
     pub credential: Option<Arc<Credential>>,
     /// Who may come in at all.
@@ -79,7 +84,9 @@ impl Exchange {
             response: None,
             response_body: Content::default(),
             progress: Progress::Request,
+            generation: None,
             route: None,
+            upstream: None,
             credential: None,
             identities,
             scratch: Scratch::default(),
@@ -140,6 +147,7 @@ impl Exchange {
                 request_body: self.request_body.clone(),
                 response: self.response.clone(),
                 response_body: self.response_body.clone(),
+                upstream: self.upstream.clone(),
                 credential: self.credential.clone(),
             }));
         }
@@ -148,10 +156,10 @@ impl Exchange {
     /// Undo what was changed since [`Self::remember`].
     pub(super) fn undo(&mut self) {
         if let Some(before) = self.before.take() {
-            let Before { request, request_body, response, response_body, credential } = *before;
+            let Before { request, request_body, response, response_body, upstream, credential } = *before;
             (self.request, self.request_body) = (request, request_body);
             (self.response, self.response_body) = (response, response_body);
-            self.credential = credential;
+            (self.upstream, self.credential) = (upstream, credential);
         }
     }
 }
@@ -162,6 +170,7 @@ pub(super) struct Before {
     request_body: Content,
     response: Option<ResponseHead>,
     response_body: Content,
+    upstream: Option<Arc<Upstream>>,
     credential: Option<Arc<Credential>>,
 }
 

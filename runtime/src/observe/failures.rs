@@ -41,6 +41,8 @@ pub struct Failed {
     pub route: Option<String>,
     /// The service's name, if there was one.
     pub service: Option<String>,
+    /// The upstream that a plugin has chosen instead of the service's, if one has.
+    pub upstream: Option<String>,
     /// The name of the target that was tried last.
     pub target: Option<String>,
     /// Its address.
@@ -138,6 +140,7 @@ impl Failed {
             status: record.status,
             route: record.route.map(cut),
             service: record.service.map(cut),
+            upstream: record.chosen.map(cut),
             target: last.map(|last| cut(&last.target)),
             address: last.map(|last| cut(&last.address.to_string())),
             attempts: record.attempts.iter().skip(first_listed).map(Tried::from).collect(),

@@ -55,6 +55,8 @@ pub struct Record<'r> {
     pub route: Option<&'r str>,
     /// The service's name.
     pub service: Option<&'r str>,
+    /// The upstream that a plugin has chosen, if one has; else it is the service's.
+    pub chosen: Option<&'r str>,
     /// The consumer's username.
     pub consumer: Option<&'r str>,
     /// What the upstream answered; a plugin may have made another status of it.

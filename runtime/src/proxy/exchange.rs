@@ -75,8 +75,7 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
             return finish(&global, entered, ongoing, source, None).await;
         }
     };
-    // A long answer holds its route only, and lets the rest of its generation go.
-    drop(snapshot);
+    ongoing.exchange.generation = Some(snapshot);
     ongoing.keep_for_log(&found.route.chain);
 
     // Within braces, so that nothing of it takes room while the upstream is waited for.
@@ -85,6 +84,8 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
             Ok(()) => hooks::on_request(&found.route, &mut ongoing).await,
             Err(failure) => Passage { entered: 0, outcome: Outcome::Failed(failure) },
         };
+        // A long answer holds its route only, and lets the rest of its generation go.
+        ongoing.exchange.generation = None;
         let early = match outcome {
             Outcome::Forward => None,
             Outcome::Reply(early) => Some(reply(&mut ongoing, *early)),

@@ -11,19 +11,22 @@ use super::attempt::{Answer, Failed, Sent, attempt};
 use super::exchange::Found;
 use super::ongoing::Ongoing;
 use super::worker::Worker;
-use crate::balance::{Nothing, Pick};
+use crate::balance::{self, Nothing, Pick};
 use crate::error::{Cause, Failure};
-use crate::snapshot::Service;
 
-/// Send the request to a target of its service and wait for the response's head.
+/// Send the request to a target of its service, or of the upstream that a plugin has chosen, and wait for the response's
+/// head.
 pub(super) async fn send(found: &Found, ongoing: &mut Ongoing) -> Result<Answer, Failure> {
     let service = &found.route.service;
+    let chosen = ongoing.exchange.upstream.clone();
+    let upstream = chosen.as_deref().unwrap_or(&service.upstream);
     let worker = Rc::clone(&ongoing.client.worker);
-    service.upstream.asked(worker.id);
-    let hash = service.upstream.hash(&ongoing.exchange);
+    upstream.asked(worker.id);
+    let hash = upstream.hash(&ongoing.exchange);
     let mut tried = Vec::new();
     loop {
-        let pick = pick(service, &worker, hash, &tried, &mut ongoing.journal.dns).await?;
+        let limit = service.timeouts.connect;
+        let pick = pick(&upstream.balancer, limit, &worker, hash, &tried, &mut ongoing.journal.dns).await?;
         let failed = match attempt(found, ongoing, &pick).await {
             Ok((head, body)) => return Ok((head, body.of(pick))),
             Err(failed) => failed,
@@ -32,7 +35,7 @@ pub(super) async fn send(found: &Found, ongoing: &mut Ongoing) -> Result<Answer,
         let again = tried.len() <= service.retries.count as usize
             && may_repeat(&failed, ongoing)
             // What was not sent costs the upstream nothing, so it needs no budget.
-            && (failed.sent == Sent::Nothing || service.upstream.may_retry(worker.id));
+            && (failed.sent == Sent::Nothing || upstream.may_retry(worker.id));
         if !again {
             let failure = failed.failure;
             return Err(if worker.cut.is_told() { draining(&failure) } else { failure });
@@ -42,19 +45,19 @@ pub(super) async fn send(found: &Found, ongoing: &mut Ongoing) -> Result<Answer,
 
 /// Who gets the request. While names are being resolved for the first time, that is waited for.
 async fn pick(
-    service: &Service,
+    balancer: &balance::Upstream,
+    limit: Duration,
     worker: &Worker,
     hash: Option<u64>,
     tried: &[u32],
     waited: &mut Option<Duration>,
 ) -> Result<Pick, Failure> {
-    let balancer = &service.upstream.balancer;
     let nothing = match balancer.pick(hash, tried) {
         Ok(pick) => return Ok(pick),
         Err(Nothing::Pending) => {
             let begun = Instant::now();
             // Its outcome is asked for either way.
-            drop(timeout(service.timeouts.connect, balancer.settled()).await);
+            drop(timeout(limit, balancer.settled()).await);
             *waited = Some(worker.look_at_the_clock().saturating_duration_since(begun));
             match balancer.pick(hash, tried) {
                 Ok(pick) => return Ok(pick),

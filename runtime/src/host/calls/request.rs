@@ -1,5 +1,7 @@
 //! `request`: the request's head, read and edited.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Method;
 use http::header::HOST;
@@ -103,5 +105,15 @@ impl Host for State {
 
     fn set_body(&mut self, body: Vec<u8>) -> wasmtime::Result<Result<(), String>> {
         Ok(self.request_to_change()?.map(|exchange| exchange.request_body = Content::Replaced(body.into())))
+    }
+
+    fn set_upstream(&mut self, name: String) -> wasmtime::Result<Result<(), String>> {
+        Ok(self.request_to_change()?.and_then(|exchange| {
+            let upstreams = exchange.generation.as_ref().map(|generation| &generation.upstreams);
+            let chosen = upstreams.and_then(|upstreams| upstreams.get(name.to_ascii_lowercase().as_str()));
+            let chosen = chosen.ok_or_else(|| format!("there is no upstream {name:?}"))?;
+            exchange.upstream = Some(Arc::clone(chosen));
+            Ok(())
+        }))
     }
 }

@@ -62,6 +62,7 @@ fn answer(line: &mut Vec<u8>, record: &Record<'_>) {
     number(line, key!("bytes_out"), record.bytes_out);
     optional(line, key!("route"), record.route);
     optional(line, key!("service"), record.service);
+    optional(line, key!("upstream"), record.chosen);
     optional(line, key!("consumer"), record.consumer);
     if let Some(status) = record.upstream_status {
         number(line, key!("upstream_status"), status.into());

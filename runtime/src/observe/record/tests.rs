@@ -28,6 +28,7 @@ pub(crate) fn plain(request_id: &str) -> Record<'_> {
         bytes_out: 1_234,
         route: None,
         service: None,
+        chosen: None,
         consumer: None,
         upstream_status: None,
         attempts: &[],
@@ -157,8 +158,8 @@ fn every_json_line_parses_and_carries_the_very_values() {
     let mut random = Rng::with_seed(29);
     for _ in 0..5_000 {
         let random = &mut random;
-        let texts: [String; 8] = std::array::from_fn(|_| string(random));
-        let [id, tls, method, path, route, service, consumer, detail] = &texts;
+        let texts: [String; 9] = std::array::from_fn(|_| string(random));
+        let [id, tls, method, path, route, service, chosen, consumer, detail] = &texts;
         let (host, agent, referer) = (bytes(random), bytes(random), bytes(random));
         let targets: Vec<String> = (0..random.usize(0..4)).map(|_| string(random)).collect();
         let attempts: Vec<Attempt> = targets.iter().map(|target| attempt(random, target)).collect();
@@ -181,6 +182,7 @@ fn every_json_line_parses_and_carries_the_very_values() {
             bytes_out: random.u64(..),
             route: maybe(random, route),
             service: maybe(random, service),
+            chosen: maybe(random, chosen),
             consumer: maybe(random, consumer),
             upstream_status: { Some(random.u16(..)).filter(|_| random.bool()) },
             attempts: &attempts,
@@ -206,7 +208,8 @@ fn every_json_line_parses_and_carries_the_very_values() {
             "client_port": record.client_port, "peer": record.peer.map(|peer| peer.to_string()),
             "scheme": "https", "protocol": "HTTP/2", "tls": record.tls, "method": method, "path": path,
             "status": record.status, "bytes_in": record.bytes_in, "bytes_out": record.bytes_out,
-            "route": record.route, "service": record.service, "consumer": record.consumer,
+            "route": record.route, "service": record.service, "upstream": record.chosen,
+            "consumer": record.consumer,
             "upstream_status": record.upstream_status, "duration_ms": millis(record.total),
             "upstream_ms": record.upstream.map(millis), "plugins_ms": millis(record.plugins),
             "error": failure.map(|failure| failure.code), "error_phase": failure.map(|_| "tls"),
@@ -240,6 +243,7 @@ fn a_line_for_people_says_what_where_and_why() {
     let record = Record {
         status: 502,
         service: Some("orders"),
+        chosen: Some("green"),
         consumer: Some("alice"),
         attempts: &[failed.clone(), failed.clone()],
         failure: Some(failure),
@@ -248,7 +252,7 @@ fn a_line_for_people_says_what_where_and_why() {
     assert_eq!(
         text_line(&record, Paint::Plain),
         "2026-11-23T06:30:09.123Z 502 GET http://api.example.com/v1/orders?page=2 12.345ms 1234B from 203.0.113.9 as \
-         alice to orders at orders-1 ([2001:db8::1]:8080) after 2 attempts id 4f2a - upstream_connect_refused during \
+         alice to orders by way of green at orders-1 ([2001:db8::1]:8080) after 2 attempts id 4f2a - upstream_connect_refused during \
          connect: Connection refused\\u{a}(os error 111)\n"
     );
     assert!(text_line(&record, Paint::Coloured).contains(" \x1b[31m502\x1b[0m "));

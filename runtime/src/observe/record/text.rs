@@ -33,6 +33,7 @@ pub(crate) fn text(line: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>, p
     write::address(line, record.client);
     labelled(line, " as ", record.consumer);
     labelled(line, " to ", record.service);
+    labelled(line, " by way of ", record.chosen);
     if let Some(last) = record.attempts.last() {
         upstream(line, last, record.attempts.len());
     }

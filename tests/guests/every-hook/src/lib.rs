@@ -22,6 +22,8 @@ struct Settings {
     method: Option<String>,
     /// Send this path on.
     path: Option<String>,
+    /// Have this upstream answer, or the one that a request names by `x-upstream`.
+    upstream: Option<String>,
     /// Send this body on.
     body: Option<String>,
     /// Answer this body.
@@ -74,6 +76,12 @@ impl RequestHook<Result> for Settings {
         }
         if let Some(path) = &self.path {
             request.set_path(path);
+        }
+        let named = request.header("x-upstream").map(|name| name.to_str().unwrap_or_default().to_owned());
+        if let Some(name) = named.as_ref().or(self.upstream.as_ref())
+            && let Err(refused) = request.set_upstream(name)
+        {
+            request.set_header("x-refused", refused);
         }
         if let Some(body) = &self.body {
             request.set_body(body);
