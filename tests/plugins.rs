@@ -2,12 +2,14 @@
 
 mod cache;
 mod chains;
+mod files;
 mod grants;
 mod hooks;
 mod hostile;
 mod isolation;
 mod policies;
 mod services;
+mod sockets;
 mod upstreams;
 
 use std::time::{Duration, Instant};

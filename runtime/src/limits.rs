@@ -24,6 +24,10 @@ pub const PLUGIN_CACHE_BYTES: u64 = 512 << 20;
 pub const PLUGIN_TIME: Duration = Duration::from_millis(10);
 /// The most a use may allow: a worker serves nobody else meanwhile.
 pub const PLUGIN_TIME_MAX: Duration = Duration::from_secs(1);
+/// How long one call may take with all that it waits for, unless the use says otherwise.
+pub const PLUGIN_WAIT: Duration = Duration::from_secs(60);
+/// The most a use may allow: a request, and an instance, hang on it.
+pub const PLUGIN_WAIT_MAX: Duration = Duration::from_secs(600);
 /// Time for `describe` and `configure`, which run while loading. After a trap, the next request on that worker waits
 /// for a fresh instance to be configured.
 pub const PLUGIN_LOAD_TIME: Duration = Duration::from_secs(2);
@@ -90,8 +94,12 @@ pub const FETCH_BODY_BYTES: usize = 4 << 20;
 pub const FETCH_IDLE: usize = 32;
 /// Origins that have idle connections at a time, per thread.
 pub const FETCH_ORIGINS: usize = 64;
-/// Origins that one use may be granted; they are looked through for each request.
+/// Origins, peers or folders that one use may be granted; they are looked through for each request.
 pub const GRANTS: usize = 64;
+/// Sockets, files, streams and what else an instance that is granted them may hold at a time.
+pub const PLUGIN_HANDLES: usize = 256;
+/// Threads of a worker that wait for files on behalf of plugins.
+pub const WORKER_FILE_THREADS: usize = 8;
 /// A plugin's timer comes no more often than this.
 pub const PLUGIN_TIMER_MIN: Duration = Duration::from_millis(100);
 /// A plugin use with a `trip` is stopped after so many failures, unless it says otherwise,

@@ -200,7 +200,7 @@ async fn what_is_imported_and_not_granted_is_refused_by_name() {
         ("grants = { sinks = [\"oen\"] }", "there is no sink \"oen\""),
         ("grants = { http = [\"http://a\"], secrets = [\"three\"] }", "there is no secret \"three\""),
         ("grants = { http = [\"http://a/path\"], secrets = [\"two\"] }", "is more than an origin"),
-        ("grants = { sockets = true }", "unknown key `sockets`"),
+        ("grants = { environment = true }", "unknown key `environment`"),
     ] {
         let folder = folder(&config(&upstream, rest), &[("caller.wasm", &built("guests/caller.wasm"))]);
         let outcome = crate::harness::gateway::run(folder.path(), &["check"]);

@@ -27,7 +27,7 @@ pub use upstream_side::{
 
 use super::faults::Span;
 use super::reader::Located;
-use super::values::{Name, Origin, ServiceUrl};
+use super::values::{Name, Origin, Peer, ServiceUrl};
 use crate::limits;
 use crate::proxy::route::Criteria;
 
@@ -134,6 +134,21 @@ pub struct Grants {
     pub secrets: Vec<Located<Name>>,
     /// Names of sinks that it may write to.
     pub sinks: Vec<Located<Name>>,
+    /// Whom its sockets may reach.
+    pub sockets: Vec<Located<Peer>>,
+    /// Folders whose files it may open.
+    pub files: Vec<GrantedFolder>,
+}
+
+/// One of `grants.files`.
+#[derive(Debug)]
+pub struct GrantedFolder {
+    /// Where it is, absolute or relative to gateway.toml's folder (resolved).
+    pub path: Located<PathBuf>,
+    /// Where the plugin finds it.
+    pub at: String,
+    /// Whether the plugin may change what is in it.
+    pub write: bool,
 }
 
 /// A secret itself. It shows itself to whoever asks for it by name, and to no log.
@@ -203,6 +218,8 @@ pub struct Place {
 pub struct PluginLimits {
     /// Guest time per call; then it is stopped.
     pub time: Duration,
+    /// How long a call may take with all that it waits for; then it is stopped, too.
+    pub wait: Duration,
     /// Linear memory per instance, in bytes.
     pub memory: usize,
     /// Bytes of a body that it may ask to have whole.
@@ -215,6 +232,7 @@ impl Default for PluginLimits {
     fn default() -> Self {
         Self {
             time: limits::PLUGIN_TIME,
+            wait: limits::PLUGIN_WAIT,
             memory: limits::PLUGIN_MEMORY_BYTES,
             body: limits::PLUGIN_BODY_BYTES,
             instances: limits::PLUGIN_INSTANCES,

@@ -1,22 +1,24 @@
 //! One entry of a `plugins` list: which plugin, with which config, within which limits.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::str::FromStr;
 
 use serde_json::{Map, Number, Value as Json};
 use toml::de::{DeFloat, DeInteger, DeValue};
 
-use super::checked::{Grants, Isolation, OnFailure, Place, PluginConfig, PluginLimits, PluginUse, Trip};
+use super::checked::{GrantedFolder, Grants, Isolation, OnFailure, Place, PluginConfig, PluginLimits, PluginUse, Trip};
 use super::faults::{Faults, Span};
 use super::reader::{Fields, Located, Value};
-use super::values::{ByteSize, Period};
+use super::values::{ByteSize, Period, Text};
 use crate::limits;
 
 /// The `plugins` of a scope: the whole file, a service or a route. `enabled = false` leaves a use out.
-pub(super) fn plugin_uses(scope: &Fields<'_>) -> Vec<PluginUse> {
+/// Relative paths start at `folder`.
+pub(super) fn plugin_uses(scope: &Fields<'_>, folder: &Path) -> Vec<PluginUse> {
     let mut uses: Vec<PluginUse> = Vec::new();
     for value in scope.array("plugins") {
-        let Some(plugin_use) = plugin_use(value, scope.faults()) else { continue };
+        let Some(plugin_use) = plugin_use(value, folder, scope.faults()) else { continue };
         if uses.iter().any(|other| other.plugin.value == plugin_use.plugin.value) {
             let message = format!("\"{}\" is used twice in one list", plugin_use.plugin.value);
             scope.faults().at(&plugin_use.plugin.span, message);
@@ -26,7 +28,7 @@ pub(super) fn plugin_uses(scope: &Fields<'_>) -> Vec<PluginUse> {
     uses
 }
 
-fn plugin_use(value: &Value<'_>, faults: &Faults) -> Option<PluginUse> {
+fn plugin_use(value: &Value<'_>, folder: &Path, faults: &Faults) -> Option<PluginUse> {
     let fields = Fields::of(value, "a plugin use", faults)?;
     let plugin = fields.require("use", "the name of a bundled plugin or of one under [components]");
     let config = match fields.value("config") {
@@ -38,7 +40,7 @@ fn plugin_use(value: &Value<'_>, faults: &Faults) -> Option<PluginUse> {
     let on_failure = fields.parse::<OnFailure>("on_failure").map_or(OnFailure::Closed, |said| said.value);
     let trip = trip(&fields);
     let isolation = fields.parse::<Isolation>("isolation").map_or(Isolation::Worker, |said| said.value);
-    let grants = grants(&fields);
+    let grants = grants(&fields, folder);
     let timer = fields.parse::<Period>("timer").map(|period| Located { value: period.value.0, span: period.span });
     if let Some(timer) = timer.as_ref().filter(|timer| timer.value < limits::PLUGIN_TIMER_MIN) {
         fields.faults().at(&timer.span, format!("`timer` is at least {:?}", limits::PLUGIN_TIMER_MIN));
@@ -83,19 +85,54 @@ impl FromStr for Isolation {
     }
 }
 
-fn grants(plugin_use: &Fields<'_>) -> Grants {
+fn grants(plugin_use: &Fields<'_>, folder: &Path) -> Grants {
     let Some(value) = plugin_use.value("grants") else { return Grants::default() };
     let Some(fields) = Fields::of(value, "`grants`", plugin_use.faults()) else { return Grants::default() };
     let grants = Grants {
         origins: fields.parse_all("http"),
         secrets: fields.parse_all("secrets"),
         sinks: fields.parse_all("sinks"),
+        sockets: fields.parse_all("sockets"),
+        files: fields.array("files").filter_map(|value| granted_folder(value, folder, fields.faults())).collect(),
     };
-    if grants.origins.len() > limits::GRANTS {
-        fields.faults().at(fields.span(), format!("a use can be granted {} origins at most", limits::GRANTS));
+    for (granted, what) in
+        [(grants.origins.len(), "origins"), (grants.sockets.len(), "peers"), (grants.files.len(), "folders")]
+    {
+        if granted > limits::GRANTS {
+            fields.faults().at(fields.span(), format!("a use can be granted {} {what} at most", limits::GRANTS));
+        }
+    }
+    for (nth, folder) in grants.files.iter().enumerate() {
+        if grants.files.iter().take(nth).any(|other| other.at == folder.at) {
+            fields.faults().at(&folder.path.span, format!("another folder is at \"{}\" already", folder.at));
+        }
     }
     fields.finish();
     grants
+}
+
+fn granted_folder(value: &Value<'_>, folder: &Path, faults: &Faults) -> Option<GrantedFolder> {
+    let fields = Fields::of(value, "each of `files`", faults)?;
+    let path = fields.require::<Text>("path", "a folder");
+    let at = fields.require::<GuestPath>("at", "where the plugin finds it, like \"/geoip\"");
+    let write = fields.boolean("write").unwrap_or(false);
+    fields.finish();
+    Some(GrantedFolder { path: path?.map(|path| folder.join(path.0)), at: at?.value.0, write })
+}
+
+/// A folder as a plugin names it.
+struct GuestPath(String);
+
+impl FromStr for GuestPath {
+    type Err = String;
+
+    fn from_str(said: &str) -> Result<Self, String> {
+        let plain = |name: &str| !["", ".", ".."].contains(&name) && !name.contains(char::is_control);
+        match said.strip_prefix('/') {
+            Some(names) if names.split('/').all(plain) => Ok(Self(said.to_owned())),
+            _ => Err(format!("\"{said}\" is no place for a folder: expected one like \"/geoip\"")),
+        }
+    }
 }
 
 fn trip(plugin_use: &Fields<'_>) -> Option<Trip> {
@@ -122,6 +159,12 @@ fn plugin_limits(plugin_use: &Fields<'_>) -> PluginLimits {
             let help = "a plugin holds up its worker's other requests while it runs";
             let message = format!("`time` is at most {:?}", limits::PLUGIN_TIME_MAX);
             fields.faults().at_with_help(&time.span, message, help);
+        }
+    }
+    if let Some(wait) = fields.parse::<Period>("wait") {
+        checked.wait = wait.value.0;
+        if checked.wait > limits::PLUGIN_WAIT_MAX {
+            fields.faults().at(&wait.span, format!("`wait` is at most {:?}", limits::PLUGIN_WAIT_MAX));
         }
     }
     if let Some(memory) = fields.parse::<ByteSize>("memory") {

@@ -41,7 +41,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     let plugin_cache = reading.plugin_cache(&fields);
     let components = reading.components(&fields);
     let secrets = reading.secrets(&fields);
-    let plugins = plugin_uses(&fields);
+    let plugins = plugin_uses(&fields, folder);
     let upstreams: Vec<Upstream> = fields.array("upstreams").filter_map(|value| reading.upstream(value)).collect();
     let services: Vec<Service> = fields.array("services").filter_map(|value| reading.service(value)).collect();
     let consumers: Vec<Consumer> = fields.array("consumers").filter_map(|value| reading.consumer(value)).collect();

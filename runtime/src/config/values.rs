@@ -6,6 +6,7 @@ mod delivery;
 mod ends;
 mod origin;
 mod patterns;
+mod peer;
 mod redis;
 
 use std::convert::Infallible;
@@ -18,6 +19,7 @@ pub use delivery::{AppName, SinkUrl};
 pub use ends::{HostName, HostPattern, Sni, Source};
 pub use origin::Origin;
 pub use patterns::{HeaderCriterion, HeaderValues, PathPattern, PathRegex};
+pub use peer::{Peer, PeerHost, Protocol};
 pub use redis::RedisUrl;
 
 use super::checked::HashOn;

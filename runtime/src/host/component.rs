@@ -12,6 +12,7 @@ use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstanceP
 
 use super::bindings::LIFECYCLE;
 use super::bindings::exports::tidegate::plugin::lifecycle::Description;
+use super::calls;
 use super::clock::{CONTROL, Callers};
 use super::deadline;
 use super::engine::Engine;
@@ -22,7 +23,7 @@ use super::plugin::Setup;
 use super::schema::Schema;
 use super::services::Services;
 use super::state::{Limiter, State};
-use super::{calls, wasi};
+use super::wasi::{self, Granted};
 use crate::limits;
 use crate::store::Space;
 
@@ -44,17 +45,33 @@ pub struct Component {
     kv_space: Space,
     pub(super) callers: Arc<Callers>,
     pub(super) services: Arc<Services>,
-    pub(super) pre: InstancePre<State>,
+    /// For uses that grant neither sockets nor files: what else is granted is asked for when it is used.
+    pub(super) linked: Linked,
     pub(super) configure: ComponentExportIndex,
     pub(super) exports: Exports,
-    /// Some of its imports may wait for something, so calls have to be awaited.
-    pub(super) waits: bool,
     wants_origins: bool,
     wants_secrets: bool,
     wants_sinks: bool,
 }
 
+/// A component with all that it imports.
+#[derive(Clone)]
+pub(super) struct Linked {
+    pub(super) pre: InstancePre<State>,
+    /// Some of its imports may wait for something, so calls have to be awaited.
+    pub(super) waits: bool,
+}
+
 impl Component {
+    /// With what this use is granted.
+    pub(super) fn linked(&self, grants: &Grants) -> wasmtime::Result<Linked> {
+        if grants.has_wasi() {
+            let pre = &self.linked.pre;
+            return link(pre.engine(), &self.services, pre.component(), grants);
+        }
+        Ok(self.linked.clone())
+    }
+
     /// What it imports and is not granted: the interface, and the key that would grant it.
     pub fn ungranted(&self, grants: &Grants) -> Option<(&'static str, &'static str)> {
         if self.wants_origins && !grants.has_origins() {
@@ -96,7 +113,8 @@ impl Component {
         load::check_imports(engine.wasmtime(), &compiled)?;
         load::check_exports(engine.wasmtime(), &compiled)?;
 
-        let pre = link(engine.wasmtime(), services, &compiled).map_err(|error| load::mismatch(&error))?;
+        let linked = link(engine.wasmtime(), services, &compiled, &Grants::default());
+        let linked = linked.map_err(|error| load::mismatch(&error))?;
 
         let lifecycle = |name| hook::export(&compiled, LIFECYCLE, name).ok_or(LoadError::NotAPlugin);
         let (describe, configure) = (lifecycle("describe")?, lifecycle("configure")?);
@@ -105,8 +123,7 @@ impl Component {
             return Err(LoadError::NoHook);
         }
 
-        let waits = load::imports(engine.wasmtime(), &compiled, calls::waiting(services));
-        let description = self::describe(engine, &pre, services, waits, describe)?;
+        let description = self::describe(engine, &linked, services, describe)?;
         let schema = Schema::parse(&description.config_schema).map_err(LoadError::Schema)?;
         Ok(Self {
             digest,
@@ -118,10 +135,9 @@ impl Component {
             bytes: bytes.into_owned().into(),
             callers: Arc::clone(engine.callers()),
             services: Arc::clone(services),
-            pre,
+            linked,
             configure,
             exports,
-            waits,
             wants_origins: load::imports(engine.wasmtime(), &compiled, &["http-client"]),
             wants_secrets: load::imports(engine.wasmtime(), &compiled, &["secrets"]),
             wants_sinks: load::imports(engine.wasmtime(), &compiled, &["sink"]),
@@ -129,8 +145,8 @@ impl Component {
     }
 
     /// A store for one instance.
-    pub(super) fn store(&self, setup: &Setup) -> Store<State> {
-        store(self.pre.engine(), (Arc::clone(&self.name), self.kv_space), &self.services, setup)
+    pub(super) fn store(&self, setup: &Setup) -> wasmtime::Result<Store<State>> {
+        store(self.linked.pre.engine(), (Arc::clone(&self.name), self.kv_space), &self.services, setup)
     }
 }
 
@@ -150,11 +166,13 @@ pub(super) fn link(
     engine: &wasmtime::Engine,
     services: &Services,
     compiled: &Compiled,
-) -> wasmtime::Result<InstancePre<State>> {
+    grants: &Grants,
+) -> wasmtime::Result<Linked> {
     let mut linker = Linker::new(engine);
     calls::link(&mut linker, services)?;
-    wasi::link(&mut linker, compiled)?;
-    linker.instantiate_pre(compiled)
+    wasi::link(&mut linker, compiled, grants)?;
+    let waits = grants.has_wasi() || load::imports(engine, compiled, calls::waiting(services));
+    Ok(Linked { pre: linker.instantiate_pre(compiled)?, waits })
 }
 
 /// A store for one instance of a plugin, bounded in memory; its clock starts with each call.
@@ -163,31 +181,35 @@ fn store(
     plugin: (Arc<str>, Space),
     services: &Arc<Services>,
     setup: &Setup,
-) -> Store<State> {
+) -> wasmtime::Result<Store<State>> {
     let Setup { limits, grants, metrics, .. } = setup;
     let limiter = Limiter::new(limits.memory, metrics.clone());
-    let mut store = Store::new(engine, State::new(plugin, Arc::clone(services), Arc::clone(grants), limiter));
+    let mut state = State::new(plugin, Arc::clone(services), Arc::clone(grants), limiter);
+    if grants.has_wasi() {
+        state.granted = Some(Box::new(Granted::new(&state.plugin, grants)?));
+    }
+    let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limiter);
     let body = usize::try_from(limits.body).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(body.saturating_add(limits::PLUGIN_CALL_BYTES));
     deadline::watch(&mut store);
-    store
+    Ok(store)
 }
 
 fn describe(
     engine: &Engine,
-    pre: &InstancePre<State>,
+    Linked { pre, waits }: &Linked,
     services: &Arc<Services>,
-    waits: bool,
     index: ComponentExportIndex,
 ) -> Result<Description, LoadError> {
     let nobody = ("describe".into(), Space(0));
-    let mut store = store(engine.wasmtime(), nobody, services, &Setup::default());
+    let store = store(engine.wasmtime(), nobody, services, &Setup::default());
+    let mut store = store.map_err(|error| LoadError::Describe(format!("{error:#}")))?;
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
     let describe = async {
-        let instance = if waits { pre.instantiate_async(&mut store).await? } else { pre.instantiate(&mut store)? };
+        let instance = if *waits { pre.instantiate_async(&mut store).await? } else { pre.instantiate(&mut store)? };
         let describe = instance.get_typed_func::<(), (Description,)>(&mut store, index)?;
-        let told = if waits { describe.call_async(&mut store, ()).await? } else { describe.call(&mut store, ())? };
+        let told = if *waits { describe.call_async(&mut store, ()).await? } else { describe.call(&mut store, ())? };
         Ok(told.0)
     };
     let described: Option<wasmtime::Result<_>> = engine.callers().call(CONTROL, || now(describe));

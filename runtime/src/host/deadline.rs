@@ -1,7 +1,9 @@
 //! How long a guest may run. Once half of its time has passed on the wall, the time its thread really runs is counted
 //! from there: so a call has all of its time however busy the machine is, a runaway has half as much again at most, and
-//! a call that ends within the first half, as nearly all do, never pays for asking.
+//! a call that ends within the first half, as nearly all do, never pays for asking. What a guest waits for is not its
+//! time: after each wait it has all of its time again.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -16,13 +18,18 @@ pub(super) struct Deadline {
     time: Duration,
     /// In CPU time of the thread, once half of the time is over.
     end: Option<Duration>,
+    /// The turn that `end` was set in.
+    turn: u64,
 }
 
-impl Deadline {
-    /// Begin again: something has been waited for, which is not the guest's time. The clock notices with its next tick.
-    pub(super) fn rearm(&mut self) {
-        self.end = None;
-    }
+thread_local! {
+    /// Counts the turns of guests on this thread that may wait: what such a guest does between two waits is one.
+    static TURN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A guest begins, or goes on after it has waited. The clock notices with its next tick.
+pub(super) fn turn() {
+    TURN.set(TURN.get().wrapping_add(1));
 }
 
 /// Have `store` interrupt guests whose time is over.
@@ -30,8 +37,9 @@ pub(super) fn watch(store: &mut Store<State>) {
     store.epoch_deadline_callback(|mut context| {
         let deadline = &mut context.data_mut().deadline;
         let now = cpu_time();
-        match deadline.end {
-            None => deadline.end = Some(now + deadline.time),
+        let turn = TURN.get();
+        match deadline.end.filter(|_| deadline.turn == turn) {
+            None => (deadline.end, deadline.turn) = (Some(now + deadline.time), turn),
             Some(end) if now >= end => return Err(Trap::Interrupt.into()),
             Some(_) => {}
         }
@@ -41,7 +49,7 @@ pub(super) fn watch(store: &mut Store<State>) {
 
 /// Give the next call this much time.
 pub(super) fn start(store: &mut Store<State>, time: Duration) {
-    store.data_mut().deadline = Deadline { time, end: None };
+    store.data_mut().deadline = Deadline { time, end: None, turn: 0 };
     store.set_epoch_deadline(ticks(time / 2));
 }
 

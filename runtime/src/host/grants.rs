@@ -1,37 +1,48 @@
 //! What a use of a plugin is granted beyond what every plugin has: origins that it may ask, secrets that it may
-//! know, sinks that it may write to.
+//! know, sinks that it may write to, peers that it may connect to, folders that it may look into.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::fetch::Fetcher;
 use crate::config::checked::SecretValue;
-use crate::config::values::Origin;
+use crate::config::values::{Origin, Peer};
+use crate::dns::Resolver;
 use crate::observe::sinks::Sink;
 
 /// One use's grants.
 #[derive(Default)]
 pub struct Grants {
-    origins: Vec<Origin>,
-    secrets: BTreeMap<String, SecretValue>,
-    sinks: BTreeMap<String, Arc<Sink>>,
-    /// Who asks the origins; `None`: plugins are only checked.
-    fetcher: Option<Fetcher>,
+    /// Servers that it may ask.
+    pub origins: Vec<Origin>,
+    /// Secrets that it may know, by name.
+    pub secrets: BTreeMap<String, SecretValue>,
+    /// Sinks that it may write to, by name.
+    pub sinks: BTreeMap<String, Arc<Sink>>,
+    /// Whom its sockets may reach.
+    pub sockets: Arc<[Peer]>,
+    /// Folders whose files it may open.
+    pub folders: Vec<Folder>,
+    /// Who asks the origins; `None`: there are none, or plugins are only checked.
+    pub fetcher: Option<Fetcher>,
+    /// Who resolves names of peers; `None`: likewise.
+    pub resolver: Option<Resolver>,
+}
+
+/// A folder that a plugin finds among its own.
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Where the plugin finds it.
+    pub at: String,
+    /// Whether the plugin may change what is in it.
+    pub write: bool,
 }
 
 impl Grants {
-    /// These origins, which `fetcher` asks, and these secrets and sinks by name.
-    pub fn new(
-        origins: Vec<Origin>,
-        secrets: BTreeMap<String, SecretValue>,
-        sinks: BTreeMap<String, Arc<Sink>>,
-        fetcher: Option<Fetcher>,
-    ) -> Arc<Self> {
-        Arc::new(Self { origins, secrets, sinks, fetcher })
-    }
-
     /// Whether any origin is granted.
     pub fn has_origins(&self) -> bool {
         !self.origins.is_empty()
@@ -45,6 +56,11 @@ impl Grants {
     /// Whether any sink is granted.
     pub fn has_sinks(&self) -> bool {
         !self.sinks.is_empty()
+    }
+
+    /// Whether anything is granted that only wasmtime-wasi has: sockets or files.
+    pub(super) fn has_wasi(&self) -> bool {
+        !self.sockets.is_empty() || !self.folders.is_empty()
     }
 
     /// What makes one use's grants differ from another's.
@@ -65,6 +81,18 @@ impl Grants {
             digest.update(name.as_bytes());
             // A sink whose settings have changed is another one, and the plugin has to let go of the old one.
             digest.update((Arc::as_ptr(sink) as usize).to_ne_bytes());
+        }
+        digest.update([3]);
+        for peer in &*self.sockets {
+            digest.update(peer.to_string().as_bytes());
+            digest.update([0]);
+        }
+        digest.update([4]);
+        for Folder { path, at, write } in &self.folders {
+            for part in [path.as_os_str().as_encoded_bytes(), at.as_bytes(), &[u8::from(*write)]] {
+                digest.update(part);
+                digest.update([0]);
+            }
         }
         digest.finalize().into()
     }

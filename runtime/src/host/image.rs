@@ -2,13 +2,13 @@
 //! have nothing to do but to begin. It may hold secrets of the config, so it stays in memory.
 
 use wasmtime::Store;
-use wasmtime::component::{Component as Compiled, InstancePre, Lift, WasmList};
+use wasmtime::component::{Component as Compiled, Lift, WasmList};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use super::bindings::LIFECYCLE;
 use super::bindings::exports::tidegate::plugin::lifecycle::Activation as Told;
 use super::clock::CONTROL;
-use super::component::{self, Component, now};
+use super::component::{self, Component, Linked, now};
 use super::deadline;
 use super::hook::{self, Exports};
 use super::plugin::Setup;
@@ -17,7 +17,7 @@ use crate::limits;
 
 /// A configured component.
 pub(super) struct Image {
-    pub(super) pre: InstancePre<State>,
+    pub(super) linked: Linked,
     pub(super) exports: Exports,
 }
 
@@ -34,12 +34,12 @@ impl Image {
 }
 
 async fn take(component: &Component, setup: &Setup) -> wasmtime::Result<Image> {
-    let engine = component.pre.engine();
+    let engine = component.linked.pre.engine();
     let wizer = Wizer::new();
     let (context, instrumented) = wizer.instrument_component(&component.bytes)?;
     let compiled = Compiled::new(engine, &instrumented)?;
-    let pre = component::link(engine, &component.services, &compiled)?;
-    let mut store = component.store(setup);
+    let Linked { pre, .. } = component::link(engine, &component.services, &compiled, &setup.grants)?;
+    let mut store = component.store(setup)?;
     // The whole of its memory comes out in one call.
     store.set_hostcall_fuel(usize::MAX);
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
@@ -56,7 +56,8 @@ async fn take(component: &Component, setup: &Setup) -> wasmtime::Result<Image> {
         return Err(error);
     }
     let compiled = Compiled::new(engine, &snapshot)?;
-    Ok(Image { pre: component::link(engine, &component.services, &compiled)?, exports: Exports::of(&compiled) })
+    let linked = component::link(engine, &component.services, &compiled, &setup.grants)?;
+    Ok(Image { linked, exports: Exports::of(&compiled) })
 }
 
 /// Reads the instance's memory and globals by the functions that were added for it.

@@ -12,7 +12,7 @@ use wasmtime::{Store, Trap, WasmBacktrace};
 use super::activation::Activation;
 use super::bindings::exports::tidegate::plugin::lifecycle::Activation as Told;
 use super::clock::Callers;
-use super::component::Component;
+use super::component::{Component, Linked};
 use super::deadline;
 use super::exchange::Exchange;
 use super::hook::{Exports, Functions, Hook};
@@ -53,6 +53,9 @@ pub(super) enum CallError {
     /// It wanted more memory than its use allows.
     #[error("needed more memory than its limit allows")]
     OutOfMemory,
+    /// It took longer than its use allows, what it waited for included.
+    #[error("took longer than {0:?} with what it waited for: `limits.wait` says how long it may")]
+    Overdue(Duration),
     /// Anything else that ended it: a panic, an unreachable instruction, a host function that refused.
     #[error("trapped: {0}")]
     Trapped(String),
@@ -66,15 +69,15 @@ pub(super) enum CallError {
 
 impl Instance {
     /// A fresh instance that has taken its config, for thread number `thread`. A component whose imports may wait is
-    /// started in a way that allows for it; `configure` has nothing to wait for.
+    /// started in a way that allows for it; `configure` can wait for granted files alone.
     pub(super) async fn start(
         thread: usize,
         component: &Component,
+        linked: &Linked,
         setup: &Setup,
     ) -> Result<(Self, Activation), CallError> {
-        let mut store = component.store(setup);
-        deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
-        let (guest, told) = match start(&mut store, thread, component, &setup.config).await {
+        let mut store = bounded(component, setup)?;
+        let (guest, told) = match start(&mut store, thread, component, linked, &setup.config).await {
             Ok(started) => started,
             Err(error) => return Err(classify(&error, store.data())),
         };
@@ -90,12 +93,12 @@ impl Instance {
         image: &Image,
         setup: &Setup,
     ) -> Result<Self, CallError> {
-        let mut store = component.store(setup);
-        deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
-        let guest = if component.waits {
-            guarded(&component.callers, thread, image.pre.instantiate_async(&mut store)).await
+        let mut store = bounded(component, setup)?;
+        let Linked { pre, waits } = &image.linked;
+        let guest = if *waits {
+            guarded(&component.callers, thread, pre.instantiate_async(&mut store)).await
         } else {
-            component.callers.call(thread, || image.pre.instantiate(&mut store))
+            component.callers.call(thread, || pre.instantiate(&mut store))
         };
         match guest {
             Ok(guest) => Ok(Self { store, guest, functions: Functions::default() }),
@@ -154,20 +157,33 @@ impl Instance {
     }
 }
 
+/// The store of a new instance, which now has the time to be loaded.
+fn bounded(component: &Component, setup: &Setup) -> Result<Store<State>, CallError> {
+    let mut store = component.store(setup).map_err(|error| CallError::Failed(format!("{error:#}")))?;
+    deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
+    Ok(store)
+}
+
 /// Run `guest` under the clock's eyes, whenever it is its turn.
 async fn guarded<T>(callers: &Callers, thread: usize, guest: impl Future<Output = T>) -> T {
     let mut guest = pin!(guest);
-    poll_fn(|cx| callers.call(thread, || guest.as_mut().poll(cx))).await
+    poll_fn(|cx| {
+        callers.call(thread, || {
+            deadline::turn();
+            guest.as_mut().poll(cx)
+        })
+    })
+    .await
 }
 
 async fn start(
     store: &mut Store<State>,
     thread: usize,
     component: &Component,
+    Linked { pre, waits }: &Linked,
     config: &str,
 ) -> wasmtime::Result<(Guest, Result<Told, String>)> {
-    let pre = &component.pre;
-    if component.waits {
+    if *waits {
         let start = async {
             let guest = pre.instantiate_async(&mut *store).await?;
             let configure =

@@ -1,6 +1,8 @@
 //! A plugin with its config: what a chain calls. It has instances of its own for every thread that calls it.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -9,7 +11,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use super::activation::Activation;
 use super::clock::CONTROL;
-use super::component::{self, Component};
+use super::component::{self, Component, Linked};
 use super::exchange::Exchange;
 use super::grants::Grants;
 use super::hook::{Exports, Hook};
@@ -22,6 +24,8 @@ use crate::observe::metrics::PluginMetrics;
 /// A configured plugin.
 pub struct Plugin {
     pub(super) component: Arc<Component>,
+    /// With what the use is granted.
+    linked: Linked,
     pub(super) setup: Setup,
     /// Which hooks to call.
     pub activation: Activation,
@@ -59,7 +63,12 @@ impl Plugin {
     /// # Errors
     /// In the plugin's own words if it refuses the config, else how it failed.
     pub(super) fn configure(component: Arc<Component>, setup: Setup, workers: usize) -> Result<Self, String> {
-        let start = || now(Instance::start(CONTROL, &component, &setup)).map_err(|error| error.to_string());
+        let linked = component.linked(&setup.grants).map_err(|error| format!("{error:#}"))?;
+        let start = || {
+            let start = || Instance::start(CONTROL, &component, &linked, &setup);
+            let started = if setup.grants.has_wasi() { aside(start, setup.limits.wait) } else { now(start()) };
+            started.map_err(|error| error.to_string())
+        };
         let (first, activation) = start()?;
         let places = setup.limits.instances;
         let mut benches = Vec::new();
@@ -74,20 +83,21 @@ impl Plugin {
             }
             Isolation::Request => {
                 benches.extend((0..workers).map(|_| Bench::new(None, places)));
-                image = Image::take(&component, &setup)
-                    .map_err(|problem| {
-                        let plugin = &*component.name;
-                        tracing::warn!(
-                            plugin,
-                            "no image can be taken of it, so it is configured for every request: {problem}"
-                        );
-                    })
-                    .ok();
+                // An image holds memory alone: sockets and files that are open would not be in it.
+                let taken = (!setup.grants.has_wasi()).then(|| Image::take(&component, &setup)).transpose();
+                image = taken.unwrap_or_else(|problem| {
+                    let plugin = &*component.name;
+                    tracing::warn!(
+                        plugin,
+                        "no image can be taken of it, so it is configured for every request: {problem}"
+                    );
+                    None
+                });
             }
         }
         // The control plane's is for timers only.
         benches.push(Bench::new(None, places));
-        Ok(Self { component, setup, activation, image, benches: benches.into() })
+        Ok(Self { component, linked, setup, activation, image, benches: benches.into() })
     }
 
     /// What the plugin calls itself.
@@ -107,7 +117,7 @@ impl Plugin {
 
     /// Whether its calls may wait for something, so that they have to be awaited.
     pub(super) fn waits(&self) -> bool {
-        self.component.waits
+        self.linked.waits
     }
 
     /// Call a hook of a plugin whose calls do not wait. An instance that trapped is gone; the next call starts a fresh
@@ -164,18 +174,19 @@ impl Plugin {
         let Ok(Ok(_place)) = timeout(limits::PLUGIN_PLACE_TIME, places.acquire()).await else {
             return Err(CallError::Busy(self.setup.limits.instances));
         };
-        let mut instance = match self.take(caller, exchange.as_deref_mut())? {
-            Some(instance) => instance,
-            None => self.start(caller).await?,
+        let PluginLimits { time, wait, .. } = self.setup.limits;
+        let called = async {
+            let mut instance = match self.take(caller, exchange.as_deref_mut())? {
+                Some(instance) => instance,
+                None => self.start(caller).await?,
+            };
+            let call = instance.call_waiting(hook, arguments, self.code(), caller, exchange.as_deref_mut(), time);
+            Ok((call.await?, instance))
         };
-        let time = self.setup.limits.time;
-        // Dropped in the middle, the call takes the instance with it.
-        let call = instance.call_waiting(hook, arguments, self.code(), caller, exchange.as_deref_mut(), time);
-        let result = call.await;
-        if result.is_ok() {
-            self.put(instance, caller, exchange)?;
-        }
-        result
+        // Dropped in the middle, the call takes the instance with it, and so does one that failed.
+        let (result, instance) = timeout(wait, called).await.unwrap_or(Err(CallError::Overdue(wait)))?;
+        self.put(instance, caller, exchange)?;
+        Ok(result)
     }
 
     /// The component that is called, and where it has its hooks.
@@ -205,7 +216,7 @@ impl Plugin {
     async fn start(&self, caller: Caller) -> Result<Instance, CallError> {
         match &self.image {
             Some(image) => Instance::fresh(caller.thread, &self.component, image, &self.setup).await,
-            None => Ok(Instance::start(caller.thread, &self.component, &self.setup).await?.0),
+            None => Ok(Instance::start(caller.thread, &self.component, &self.linked, &self.setup).await?.0),
         }
     }
 
@@ -224,6 +235,28 @@ impl Bench {
     fn idle(&self) -> MutexGuard<'_, Vec<Instance>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Start one that is granted sockets or files, whose `configure` may read some: on a thread with an event loop of its own,
+/// since the control plane, which asks for it, cannot wait on its own.
+fn aside<T, F>(start: impl FnOnce() -> F + Send, limit: Duration) -> Result<T, CallError>
+where
+    T: Send,
+    F: Future<Output = Result<T, CallError>>,
+{
+    let failed = |error: io::Error| CallError::Failed(format!("there is no thread to load it on: {error}"));
+    let wait = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let started = runtime.block_on(async { timeout(limit, start()).await });
+        // What is left of it waits for a file, if anything is.
+        runtime.shutdown_background();
+        Ok(started.unwrap_or(Err(CallError::Overdue(limit))))
+    };
+    thread::scope(|scope| {
+        let loading = thread::Builder::new().name("plugin-load".into()).spawn_scoped(scope, wait).map_err(failed)?;
+        let panicked = |_| Err(CallError::Failed("the thread that loaded it panicked".to_owned()));
+        loading.join().map_or_else(panicked, |started| started.map_err(failed)?)
+    })
 }
 
 /// Start one at once: a component whose imports may wait has none that `configure` could.

@@ -273,7 +273,7 @@ impl Use {
     fn failure(&self, hook: &str, error: &CallError) -> Failure {
         let cause = match error {
             CallError::Failed(_) | CallError::Trapped(_) => Cause::PluginFailed,
-            CallError::TimedOut => Cause::PluginTimedOut,
+            CallError::TimedOut | CallError::Overdue(_) => Cause::PluginTimedOut,
             CallError::OutOfMemory => Cause::PluginMemory,
             CallError::Busy(_) | CallError::NoRoom(_) => Cause::GatewayOverloaded,
         };

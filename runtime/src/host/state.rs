@@ -10,7 +10,7 @@ use super::grants::Grants;
 use super::instance::Caller;
 use super::scratch::Owner;
 use super::services::Services;
-use super::wasi::Wasi;
+use super::wasi::{Granted, Wasi};
 use crate::limits;
 use crate::observe::metrics::PluginMetrics;
 use crate::store::Space;
@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) kv_space: Space,
     pub(super) grants: Arc<Grants>,
     pub(super) wasi: Wasi,
+    /// Sockets and files, if the use grants any.
+    pub(super) granted: Option<Box<Granted>>,
     pub(super) limiter: Limiter,
     pub(super) deadline: Deadline,
 }
@@ -52,6 +54,7 @@ impl State {
             services,
             grants,
             wasi: Wasi::default(),
+            granted: None,
             limiter,
             deadline: Deadline::default(),
         }
@@ -61,6 +64,9 @@ impl State {
     pub(super) fn swap_exchange(&mut self, exchange: &mut Box<Exchange>) {
         std::mem::swap(&mut self.exchange, exchange);
         self.lent = !self.lent;
+        if let Some(granted) = &self.granted {
+            granted.serves(self.request_id());
+        }
     }
 
     /// A call begins.
@@ -68,6 +74,9 @@ impl State {
         self.caller = Some(caller);
         self.calls_left = limits::PLUGIN_HOST_CALLS;
         self.limiter.denied = false;
+        if let Some(granted) = &mut self.granted {
+            granted.begin();
+        }
     }
 
     /// Whether a hook is called; if not, the plugin is being loaded.

@@ -1,6 +1,9 @@
 //! The part of WASI that plugins get: clocks, random numbers, stdout and stderr into the log. Ordinary crates import
-//! much more without meaning to use it, so the rest is there too, and answers "not permitted" when called.
-//! wasmtime-wasi's own implementation may block, which a worker thread must never do.
+//! much more without meaning to use it, so the rest is there too, and answers "not permitted" when called. None of it
+//! waits, so calls need no stack of their own; sockets and files, by grant, are in `wasi/granted.rs`.
+
+mod granted;
+mod lookup;
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -11,14 +14,21 @@ use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceT
 
 use super::bindings::tidegate::plugin::log::Level;
 use super::calls;
+use super::grants::Grants;
 use super::state::State;
 use crate::limits;
 
-/// What an instance holds for WASI: lines begun on stdout and stderr.
+pub(super) use granted::Granted;
+
+/// What an instance holds for WASI: stdout and stderr.
 #[derive(Default)]
 pub(super) struct Wasi {
-    lines: [Vec<u8>; 2],
+    outputs: [Lines; 2],
 }
+
+/// A plugin's output on its way into the log: the line that has begun.
+#[derive(Default)]
+struct Lines(Vec<u8>);
 
 /// An output stream is told by its number alone, so no table is needed.
 struct OutputStream;
@@ -30,18 +40,31 @@ struct Denied;
 const STDOUT: u32 = 0;
 const STDERR: u32 = 1;
 
-/// Offer everything that `component` imports from `wasi:`.
-pub(super) fn link(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+/// Offer everything that `component` imports from `wasi:`, sockets and files as far as they are granted.
+pub(super) fn link(linker: &mut Linker<State>, component: &Component, grants: &Grants) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
+    if grants.has_wasi() {
+        granted::link(linker)?;
+    }
     for (name, import) in component.component_type().imports(&engine) {
         let ComponentItem::ComponentInstance(instance) = import.ty else { continue };
         let Some(interface) = name.strip_prefix("wasi:") else { continue };
         // Minor versions of WASI 0.2 only add, so one implementation serves all of them.
         let interface = interface.split('@').next().unwrap_or_default();
+        let package = interface.split('/').next().unwrap_or_default();
+        if grants.has_wasi() && granted::PACKAGES.contains(&package) {
+            if interface == "sockets/ip-name-lookup" {
+                lookup::link(&mut linker.instance(name)?, &engine, &instance)?;
+            }
+            continue;
+        }
         let mut linker = linker.instance(name)?;
         for (item, export) in instance.exports(&engine) {
             match export.ty {
-                ComponentItem::Resource(_) => resource(&mut linker, item)?,
+                ComponentItem::Resource(_) => {
+                    let ty = if grants.has_wasi() { granted::resource(item) } else { resource(item) };
+                    linker.resource(item, ty, |_, _| Ok(()))?;
+                }
                 ComponentItem::ComponentFunc(_) => function(&mut linker, interface, item)?,
                 _ => {}
             }
@@ -51,13 +74,12 @@ pub(super) fn link(linker: &mut Linker<State>, component: &Component) -> wasmtim
 }
 
 /// Interfaces name the resources of others again, so the name alone decides.
-fn resource(linker: &mut LinkerInstance<'_, State>, name: &str) -> wasmtime::Result<()> {
-    let ty = match name {
+fn resource(name: &str) -> ResourceType {
+    match name {
         "output-stream" => ResourceType::host::<OutputStream>(),
         "pollable" => ResourceType::host::<Pollable>(),
         _ => ResourceType::host::<Denied>(),
-    };
-    linker.resource(name, ty, |_, _| Ok(()))
+    }
 }
 
 /// `Ok` for the guest, in the shape of `result<T, stream-error>`.
@@ -168,18 +190,29 @@ fn refusal(ty: &Type) -> Option<Val> {
     }
 }
 
-/// A line of a plugin's output becomes a line of the log, once it is whole or too long.
+/// What a plugin wrote to stdout or stderr.
 fn log_lines(state: &mut State, stream: u32, bytes: &[u8]) {
     let (at, level) = if stream == STDERR { (1, Level::Warn) } else { (0, Level::Info) };
-    for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let Some(line) = state.wasi.lines.get_mut(at) else { return };
-        let room = limits::PLUGIN_LOG_BYTES.saturating_sub(line.len());
-        line.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or(piece));
-        if piece.ends_with(b"\n") || piece.len() >= room {
-            let whole = std::mem::take(line);
-            let whole = String::from_utf8_lossy(&whole);
-            if !whole.trim().is_empty() {
-                calls::log_line(state, level, whole.trim_end());
+    let request = state.request_id();
+    let State { wasi, plugin, .. } = state;
+    if let Some(output) = wasi.outputs.get_mut(at) {
+        output.take(bytes, |line| calls::log_line(plugin, request, level, line));
+    }
+}
+
+impl Lines {
+    /// A line goes into the log once it is whole or too long.
+    fn take(&mut self, bytes: &[u8], log: impl Fn(&str)) {
+        let Self(line) = self;
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = limits::PLUGIN_LOG_BYTES.saturating_sub(line.len());
+            line.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or(piece));
+            if piece.ends_with(b"\n") || piece.len() >= room {
+                let whole = std::mem::take(line);
+                let whole = String::from_utf8_lossy(&whole);
+                if !whole.trim().is_empty() {
+                    log(whole.trim_end());
+                }
             }
         }
     }

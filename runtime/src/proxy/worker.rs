@@ -118,12 +118,19 @@ impl Handle {
     /// The system has no thread, or no event loop, left.
     pub fn start(id: usize, live: &Live, drain: &CancellationToken, observer: Observer) -> io::Result<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(limits::WORKER_FILE_THREADS)
+            .build()?;
         let (live, drain) = (Arc::clone(live), drain.clone());
         let thread = std::thread::Builder::new()
             .name(format!("worker-{id}"))
             .stack_size(limits::WORKER_STACK_BYTES)
-            .spawn(move || LocalSet::new().block_on(&runtime, run(id, live, drain, observer, inbox)))?;
+            .spawn(move || {
+                LocalSet::new().block_on(&runtime, run(id, live, drain, observer, inbox));
+                // Dropping it would wait for a disk that gives nothing, if a plugin's file is on one.
+                runtime.shutdown_background();
+            })?;
         Ok(Self { orders, thread })
     }
 

@@ -4,13 +4,13 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::config::checked::{self, Config, PluginUse};
+use crate::config::checked::{self, Config, GrantedFolder, PluginUse};
 use crate::config::faults::{Faults, suggest};
 use crate::config::file;
 use crate::host::breaker::Breaker;
 use crate::host::chain::Scope;
 use crate::host::component::Component;
-use crate::host::grants::Grants;
+use crate::host::grants::{Folder, Grants};
 use crate::host::library::{Library, bundled};
 use crate::host::plugin_use::Use;
 use crate::limits;
@@ -144,11 +144,25 @@ impl<'s> Plugins<'s> {
                 }
             }
         }
+        let mut folders = Vec::new();
+        for GrantedFolder { path, at, write } in &listed.files {
+            match std::fs::read_dir(&path.value) {
+                Ok(_) => folders.push(Folder { path: path.value.clone(), at: at.clone(), write: *write }),
+                Err(error) => {
+                    let message = format!("{} is no folder that can be read: {error}", path.value.display());
+                    let help = "make it, or correct the path; a relative one starts at this file's folder";
+                    self.faults.at_with_help(&path.span, message, help);
+                }
+            }
+        }
         let origins: Vec<_> = listed.origins.iter().map(|origin| origin.value.clone()).collect();
-        let resolver = if origins.is_empty() { None } else { self.upstreams.resolver(&self.config.dns, self.faults) };
-        let fetcher = resolver.map(|resolver| self.library.fetcher(resolver)).transpose();
+        let sockets: Arc<[_]> = listed.sockets.iter().map(|peer| peer.value.clone()).collect();
+        let names = !origins.is_empty() || !sockets.is_empty();
+        let resolver = if names { self.upstreams.resolver(&self.config.dns, self.faults) } else { None };
+        let asking = resolver.clone().filter(|_| !origins.is_empty());
+        let fetcher = asking.map(|resolver| self.library.fetcher(resolver)).transpose();
         let fetcher = fetcher.map_err(|error| self.faults.at(&plugin_use.plugin.span, error)).ok()?;
-        let grants = Grants::new(origins, secrets, sinks, fetcher);
+        let grants = Arc::new(Grants { origins, secrets, sinks, sockets, folders, fetcher, resolver });
         if let Some((interface, grant)) = component.ungranted(&grants) {
             let message = format!("{name} imports {interface}, which this use is not granted");
             self.faults.at_with_help(&plugin_use.plugin.span, message, format!("to grant it: {grant}"));

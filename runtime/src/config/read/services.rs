@@ -32,7 +32,7 @@ impl Reading<'_> {
         {
             self.faults.at_with_help(&value.span(), "`tls` goes unheard", "the url has to begin with https: or grpcs:");
         }
-        let plugins = plugin_uses(&fields);
+        let plugins = plugin_uses(&fields, self.folder);
         let routes = fields.array("routes").filter_map(|value| self.route(value)).collect();
         let enabled = fields.boolean("enabled").unwrap_or(true);
         fields.finish();
@@ -110,7 +110,7 @@ impl Reading<'_> {
         let strip_path = fields.boolean("strip_path").unwrap_or(true);
         let preserve_host = fields.boolean("preserve_host").unwrap_or(false);
         let body_bytes = fields.parse::<ByteSize>("body_bytes").map(|size| size.value.0 as u64);
-        let plugins = plugin_uses(&fields);
+        let plugins = plugin_uses(&fields, self.folder);
         let enabled = fields.boolean("enabled").unwrap_or(true);
         if CRITERIA.into_iter().all(|key| is_empty(fields.value(key))) {
             let help = "give it `paths`, `hosts` or `methods`; paths = [\"/\"] matches everything";

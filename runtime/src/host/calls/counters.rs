@@ -49,8 +49,6 @@ async fn there(state: &mut State, (key, cost, listed): Arguments) -> wasmtime::R
     }
     let (services, space) = (&state.services, state.space());
     let hit = services.counters.hit(services.place(state.thread()), space, &key, cost, &limits).await;
-    // What was waited for is not the guest's time.
-    state.deadline.rearm();
     Ok(decision(hit))
 }
 

@@ -26,10 +26,7 @@ impl Host for State {
             Ok((origin, request)) => match self.grants.fetcher(&origin) {
                 None => Err(Error::NotGranted),
                 Some(fetcher) => {
-                    let answer = fetcher.fetch(&origin, request, timeout.min(limits::FETCH_TIME_MAX)).await;
-                    // What was waited for is not the guest's time.
-                    self.deadline.rearm();
-                    answer.map_err(Error::from)
+                    fetcher.fetch(&origin, request, timeout.min(limits::FETCH_TIME_MAX)).await.map_err(Error::from)
                 }
             },
         };

@@ -1,6 +1,7 @@
 //! `log`: a plugin's lines in the gateway's log.
 
 use crate::host::bindings::tidegate::plugin::log::{Host, Level};
+use crate::host::exchange::RequestId;
 use crate::host::state::State;
 use crate::limits;
 
@@ -17,16 +18,15 @@ impl Host for State {
 
     fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         self.count()?;
-        write(self, level, &message);
+        write(&self.plugin, self.request_id(), level, &message);
         Ok(())
     }
 }
 
 /// One line under the plugin's name, with the request's id if there is a request.
-pub(in crate::host) fn write(state: &State, level: Level, message: &str) {
+pub(in crate::host) fn write(plugin: &str, request: Option<RequestId>, level: Level, message: &str) {
     let message = message.get(..message.floor_char_boundary(limits::PLUGIN_LOG_BYTES)).unwrap_or_default();
-    let plugin = &*state.plugin;
-    let id = state.request_id().map(|id| id.to_string());
+    let id = request.map(|id| id.to_string());
     let request_id = id.as_deref();
     match level {
         Level::Error => tracing::error!(target: "plugin", plugin, request_id, "{message}"),
