@@ -50,6 +50,10 @@ pub const PLUGIN_TABLE_ELEMENTS: usize = 20_000;
 /// Instances of all plugins on all workers together. Each has 4 GiB of the address space set aside; where that is
 /// limited, one of the smaller pools has to do.
 pub const PLUGIN_SLOTS: [u32; 4] = [4_096, 1_024, 256, 64];
+/// Address space that a pool has for an instance's memory: all that 32 bits reach.
+pub const PLUGIN_ADDRESSES_IN_POOL: u64 = 4 << 30;
+/// The same where there is too little of it for any pool.
+pub const PLUGIN_ADDRESSES: u64 = 16 << 20;
 /// Slots that are in no use and keep their memory for the next instance of the same component: those that are taken and
 /// given back all the time, as by `isolation = "request"`, are few, and the rest would only hold memory.
 pub const PLUGIN_WARM_SLOTS: u32 = 16;

@@ -225,7 +225,7 @@ async fn what_is_not_done_when_the_drain_ends_is_told_so() {
 async fn a_gateway_without_files_for_an_upstream_is_overloaded() {
     let upstream = Upstream::echo("u").await;
     let config = one_route(upstream.address, "").replace("[\"/\"]", "[\"/served\"]");
-    let gateway = Gateway::start_with_few_files(&config, 100).await;
+    let gateway = Gateway::start_within("--nofile=100:100", folder(&config, &[])).await;
     gateway.logged("message", "files may be open").await;
     let mut asking = gateway.client().await;
     assert_eq!(asking.send("GET", "/elsewhere", &[], "").await.status, 404);

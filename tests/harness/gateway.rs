@@ -120,11 +120,10 @@ impl Gateway {
         Self::start_as(command, folder).await
     }
 
-    /// Serve `config` as a process that may have so many files open.
-    pub async fn start_with_few_files(config: &str, files: usize) -> Self {
-        let folder = folder(config, &[]);
-        let limit = format!("--nofile={files}:{files}");
-        let command = command("prlimit", folder.path(), &[&limit, TIDEGATE, "run"]);
+    /// Serve what is in `folder` as a process that may not have as much as it likes of everything: `--nofile=100` of
+    /// files, `--as=BYTES` of address space (prlimit).
+    pub async fn start_within(limit: &str, folder: TempDir) -> Self {
+        let command = command("prlimit", folder.path(), &[limit, TIDEGATE, "run"]);
         Self::start_as(command, folder).await
     }
 

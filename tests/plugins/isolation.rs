@@ -1,11 +1,29 @@
 //! `isolation = "request"`: a fresh instance for each exchange, configured already, and nothing left of the last one.
 
+use tempfile::TempDir;
+
+use crate::harness::gateway::folder;
 use crate::harness::{Gateway, Origin, Upstream, built, one_route};
 
 async fn gateway(upstream: &Upstream, rest: &str) -> Gateway {
+    Gateway::start_in(faulty(upstream, rest)).await
+}
+
+fn faulty(upstream: &Upstream, rest: &str) -> TempDir {
     let plugin = format!("plugins = [{{ use = \"faulty\", isolation = \"request\", {rest} }}]");
     let config = format!("{}\n[components.faulty]\npath = \"faulty.wasm\"\n", one_route(upstream.address, &plugin));
-    Gateway::start_with(&config, &[("faulty.wasm", &built("guests/faulty.wasm"))]).await
+    folder(&config, &[("faulty.wasm", &built("guests/faulty.wasm"))])
+}
+
+/// A pool of instances takes hundreds of gigabytes of it, of which next to nothing is used.
+#[tokio::test]
+async fn a_gateway_of_little_address_space_does_without_a_pool() {
+    let upstream = Upstream::echo("u").await;
+    let gateway = Gateway::start_within("--as=2000000000", faulty(&upstream, "limits = { memory = \"8MiB\" }")).await;
+    assert_eq!(gateway.get("/").await.upstream_got("x-calls").as_deref(), Some("1"));
+    let answer = gateway.request("GET", "/", &[("x-fault", "grow")]).await;
+    assert_eq!((answer.status, answer.header("x-gateway-error")), (500, Some("plugin_memory")));
+    assert_eq!(gateway.get("/").await.upstream_got("x-calls").as_deref(), Some("1"));
 }
 
 #[tokio::test]
