@@ -79,8 +79,8 @@ const SCRATCH_KEY: &str = "id";
 
 thread_local! {
     /// Drawn by the first request and not when the plugin is configured: instances may be copies of
-    /// one that was configured, and must not share it.
-    static OF_INSTANCE: OnceCell<Uuid> = const { OnceCell::new() };
+    /// one that was configured, and must not share it. As text, which takes longer than all the rest.
+    static OF_INSTANCE: OnceCell<String> = const { OnceCell::new() };
     static COUNTER: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -88,23 +88,22 @@ impl Generator {
     fn make(&self) -> Result<String, getrandom::Error> {
         match self {
             Self::Uuid => Ok(Uuid::random()?.to_string()),
-            Self::UuidCounter => {
-                let uuid = match OF_INSTANCE.with(|uuid| uuid.get().copied()) {
+            Self::UuidCounter => OF_INSTANCE.with(|uuid| {
+                let uuid = match uuid.get() {
                     Some(uuid) => uuid,
                     None => {
-                        let drawn = Uuid::random()?;
-                        OF_INSTANCE.with(|uuid| *uuid.get_or_init(|| drawn))
+                        let drawn = Uuid::random()?.to_string();
+                        uuid.get_or_init(|| drawn)
                     }
                 };
                 COUNTER.set(COUNTER.get() + 1);
-                Ok(format!("{uuid}#{}", COUNTER.get()))
-            }
+                Ok([uuid, "#", &COUNTER.get().to_string()].concat())
+            }),
         }
     }
 }
 
 /// A UUID of version 4 (RFC 9562, section 5.4).
-#[derive(Clone, Copy)]
 struct Uuid(u128);
 
 impl Uuid {
