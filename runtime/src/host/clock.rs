@@ -2,7 +2,7 @@
 //! idle gateway wakes nobody a thousand times a second.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 
@@ -17,6 +17,7 @@ pub(super) struct Clock {
 /// Those who call guests: the workers by their numbers, and the control plane.
 pub(super) struct Callers {
     turns: Box<[Turn]>,
+    control: Control,
     asleep: AtomicBool,
     ended: AtomicBool,
     clock: OnceLock<Thread>,
@@ -25,10 +26,18 @@ pub(super) struct Callers {
 /// The control plane's number.
 pub(super) const CONTROL: usize = usize::MAX;
 
-/// What one caller is at, on a cache line of its own.
+/// What one worker is at, on a cache line of its own.
 #[derive(Default)]
 #[repr(align(64))]
 struct Turn(AtomicU8);
+
+/// What the control plane is at, any of whose threads may call.
+#[derive(Default)]
+struct Control {
+    calling: AtomicUsize,
+    /// Somebody has called since the clock's last look.
+    called: AtomicBool,
+}
 
 /// Neither calls nor has called since the clock's last look.
 const QUIET: u8 = 0;
@@ -39,7 +48,8 @@ impl Clock {
     /// For this many workers. `tick` is called every [`limits::EPOCH_TICK`] while a guest runs.
     pub(super) fn start(workers: usize, tick: impl Fn() + Send + 'static) -> io::Result<Self> {
         let callers = Arc::new(Callers {
-            turns: (0..=workers).map(|_| Turn::default()).collect(),
+            turns: (0..workers).map(|_| Turn::default()).collect(),
+            control: Control::default(),
             asleep: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             clock: OnceLock::new(),
@@ -70,9 +80,10 @@ impl Drop for Clock {
 impl Callers {
     /// Run `guest` for worker number `worker`, or for [`CONTROL`].
     pub(super) fn call<T>(&self, worker: usize, guest: impl FnOnce() -> T) -> T {
-        let turn = self.turns.get(worker).or(self.turns.last());
-        if let Some(Turn(turn)) = turn {
-            turn.store(CALLING, Ordering::Relaxed);
+        let turn = self.turns.get(worker);
+        match turn {
+            Some(Turn(turn)) => turn.store(CALLING, Ordering::Relaxed),
+            None => _ = self.control.calling.fetch_add(1, Ordering::Relaxed),
         }
         // Should it fall asleep at this very moment, it looks again by itself after a nap.
         if self.asleep.load(Ordering::Relaxed)
@@ -81,8 +92,12 @@ impl Callers {
             clock.unpark();
         }
         let result = guest();
-        if let Some(Turn(turn)) = turn {
-            turn.store(CALLED, Ordering::Relaxed);
+        match turn {
+            Some(Turn(turn)) => turn.store(CALLED, Ordering::Relaxed),
+            None => {
+                self.control.called.store(true, Ordering::Relaxed);
+                self.control.calling.fetch_sub(1, Ordering::Relaxed);
+            }
         }
         result
     }
@@ -107,7 +122,9 @@ impl Callers {
 
     /// Whether anybody is in a call, or has been since the last look.
     fn were_busy(&self) -> bool {
-        self.turns.iter().fold(false, |busy, Turn(turn)| {
+        let control = self.control.called.swap(false, Ordering::Relaxed);
+        let control = control || self.control.calling.load(Ordering::Relaxed) > 0;
+        self.turns.iter().fold(control, |busy, Turn(turn)| {
             let at = turn.load(Ordering::Relaxed);
             if at == CALLED {
                 // Whoever calls again meanwhile is left alone.
@@ -151,6 +168,19 @@ mod tests {
             // Asleep, it would have taken a nap for each.
             assert!(begun.0.elapsed() < limits::CLOCK_NAP * limits::CLOCK_QUIET_TICKS, "{worker}");
         }
+    }
+
+    #[test]
+    fn it_ticks_until_the_last_of_several_control_threads_is_done() {
+        let (clock, ticks) = counted();
+        let callers = clock.callers();
+        callers.call(CONTROL, || {
+            // Another thread's call, over at once.
+            callers.call(CONTROL, || ());
+            let begun = (Instant::now(), ticks());
+            until("ticking", || ticks() - begun.1 > 2 * limits::CLOCK_QUIET_TICKS);
+            assert!(begun.0.elapsed() < limits::CLOCK_NAP * limits::CLOCK_QUIET_TICKS);
+        });
     }
 
     #[test]
