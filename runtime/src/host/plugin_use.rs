@@ -152,7 +152,12 @@ impl Use {
             return self.stopped().map(|()| None);
         }
         let begun = place.clock.get();
-        let called = self.call(hook, (), place, exchange).await;
+        // Not by way of `call`: this is what every request pays for.
+        let called = if self.plugin.waits() {
+            self.call(hook, (), place, exchange).await
+        } else {
+            self.plugin.call(hook, (), self.caller(place), Some(exchange))
+        };
         let decided = called.and_then(|(flow,)| match flow.map_err(CallError::Failed)? {
             Flow::Next => Ok(None),
             Flow::Reply(reply) => parse_reply(reply).map(Some).map_err(CallError::Failed),
@@ -197,13 +202,17 @@ impl Use {
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let undoes = self.on_failure == OnFailure::Open;
-        let caller = Caller { thread: place.worker, use_index: place.index, space: self.space, undoes };
+        let caller = self.caller(place);
         if self.plugin.waits() {
             // Boxed, so that the many exchanges whose plugins never wait keep no room for it.
             return Box::pin(self.plugin.call_waiting(hook, arguments, caller, Some(exchange))).await;
         }
         self.plugin.call(hook, arguments, caller, Some(exchange))
+    }
+
+    fn caller(&self, place: Place<'_>) -> Caller {
+        let undoes = self.on_failure == OnFailure::Open;
+        Caller { thread: place.worker, use_index: place.index, space: self.space, undoes }
     }
 
     /// Make of a call's end what it means for the use and for the exchange.
