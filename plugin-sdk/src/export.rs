@@ -81,8 +81,17 @@ macro_rules! __export {
                 }
             }
 
-            // Natively nobody calls the plugin, but it is not dead code.
+            // Natively nobody calls the plugin but its tests, and it is no dead code without them.
             const _: () = $crate::__private::is_plugin::<__Plugin>();
+
+            #[cfg(not(target_family = "wasm"))]
+            impl $crate::testing::Plugin for $config {
+                fn hooks() -> $crate::testing::Hooks<Self> {
+                    let mut hooks = $crate::testing::Hooks::default();
+                    $($crate::__hook!(test $hook, hooks);)+
+                    hooks
+                }
+            }
 
             #[cfg(target_family = "wasm")]
             $crate::__private::bindings::plugin::export_plugin!(
@@ -118,6 +127,22 @@ macro_rules! __hook {
     (wants TimerHook, $config:ident, $wants:ident) => {
         $crate::__private::wants_timer($config, &mut $wants);
     };
+    (test RequestHook, $hooks:ident) => {
+        $hooks.request = ::core::option::Option::Some(|exchange, plugin| exchange.request(plugin));
+    };
+    (test RequestBodyHook, $hooks:ident) => {
+        $hooks.request_body = ::core::option::Option::Some(|exchange, plugin, pieces| exchange.request_pieces(plugin, pieces));
+    };
+    (test ResponseHook, $hooks:ident) => {
+        $hooks.response = ::core::option::Option::Some(|exchange, plugin| exchange.response(plugin));
+    };
+    (test ResponseBodyHook, $hooks:ident) => {
+        $hooks.response_body = ::core::option::Option::Some(|exchange, plugin, pieces| exchange.response_pieces(plugin, pieces));
+    };
+    (test LogHook, $hooks:ident) => {
+        $hooks.log = ::core::option::Option::Some(|exchange, plugin, ended| exchange.over(plugin, ended));
+    };
+    (test $other:ident, $hooks:ident) => {};
     (export RequestHook, $config:ty) => {
         $crate::__hook!(@export $config, OnRequest, on_request, export_on_request, run_on_request);
     };

@@ -30,6 +30,8 @@
 //! assert_eq!((reply.status, reply.text()), (401, "missing required header"));
 //! # Ok::<(), String>(())
 //! ```
+//!
+//! [`cases()`] runs case files, which `tidegate plugin test` runs on the gateway's own host.
 
 use std::time::{Duration, SystemTime};
 
@@ -41,6 +43,7 @@ use crate::{
     config, hook,
 };
 
+mod cases;
 mod closure;
 mod headers;
 pub(crate) mod host;
@@ -49,6 +52,7 @@ mod setup;
 mod shown;
 mod state;
 
+pub use cases::{Hooks, Plugin, cases};
 pub use closure::Hook;
 pub use headers::Headers;
 pub use outcome::{Outcome, Reply};
@@ -331,7 +335,9 @@ impl Exchange {
         self.state.response.get_or_insert_with(|| answer.clone());
         if let Some(most) = plugin.body_limit() {
             if self.state.response_body.bytes.len() as u64 > most {
-                return Outcome::Reply(refusal(502));
+                let refusal = refusal(502);
+                self.state.respond(&refusal);
+                return Outcome::Reply(refusal);
             }
             self.state.response_body.whole = true;
         }

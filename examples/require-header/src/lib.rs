@@ -33,4 +33,9 @@ mod tests {
         let reply = Exchange::get("/").request(&plugin).reply();
         assert_eq!((reply.status, reply.text()), (401, "missing required header"));
     }
+
+    #[test]
+    fn its_cases_come_out_as_expected() {
+        testing::cases::<Settings>("cases");
+    }
 }

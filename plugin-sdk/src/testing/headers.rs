@@ -76,7 +76,7 @@ impl Headers {
         self.0.retain(|(own, _)| own != name);
     }
 
-    pub(super) fn to_wire(&self) -> Vec<Header> {
+    pub(in crate::testing) fn to_wire(&self) -> Vec<Header> {
         self.iter().map(|(name, value)| Header { name: name.to_owned(), value: value.to_vec() }).collect()
     }
 

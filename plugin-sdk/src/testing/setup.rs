@@ -242,7 +242,8 @@ impl Exchange {
     /// ```
     #[must_use]
     pub fn server(mut self, asked: &str, status: u16, body: impl AsRef<[u8]>) -> Self {
-        self.state.servers.push((asked.to_owned(), status, body.as_ref().to_vec()));
+        let head = state::ResponseHead { status, headers: Headers::default() };
+        self.state.servers.push((asked.to_owned(), head, body.as_ref().to_vec()));
         self
     }
 

@@ -46,8 +46,8 @@ pub(super) struct State {
     pub(super) kept: BTreeMap<String, Vec<u8>>,
     /// Who judges signatures that cannot be computed natively.
     pub(super) signatures: Option<Judge>,
-    /// What other servers answer: method and URL, status, body.
-    pub(super) servers: Vec<(String, u16, Vec<u8>)>,
+    /// What other servers answer, by method and URL: head and body.
+    pub(super) servers: Vec<(String, ResponseHead, Vec<u8>)>,
     /// What they were asked: method and URL, body.
     pub(super) asked: Vec<(String, Vec<u8>)>,
     pub(super) log: Vec<(Level, String)>,
@@ -135,9 +135,15 @@ impl State {
         let refused = |problem| format!("its reply cannot be sent: {problem}");
         let headers = Headers::of_reply(reply.headers).map_err(refused)?;
         let head = ResponseHead::new(reply.status, headers).map_err(refused)?;
-        self.response = Some(head.clone());
+        let reply = Reply { status: head.status, headers: head.headers, body: reply.body };
+        self.respond(&reply);
+        Ok(reply)
+    }
+
+    /// `reply` is the response, whatever there was before.
+    pub(super) fn respond(&mut self, reply: &Reply) {
+        self.response = Some(ResponseHead { status: reply.status, headers: reply.headers.clone() });
         self.response_body = Content { bytes: reply.body.clone(), whole: true };
-        Ok(Reply { status: head.status, headers: head.headers, body: reply.body })
     }
 
     pub(super) fn upstream_headers(&self) -> Headers {

@@ -1,4 +1,4 @@
-use super::{Exchange, Hook, Outcome};
+use super::{Exchange, Hook, Outcome, cases};
 use crate::log::Level;
 use crate::prelude::*;
 
@@ -165,4 +165,30 @@ fn what_a_handshake_and_a_route_found_is_there_to_read() {
     let certificate = exchange::ClientCertificate { subject: "CN=alice".to_owned(), ..Default::default() };
     let known = Exchange::get("/orders/7").certificate(certificate).capture("id", "7").request(&read).reply();
     assert_eq!(known.text(), "CN=alice 7");
+}
+
+#[derive(Config)]
+struct Passing;
+
+impl RequestHook for Passing {
+    fn on_request(&self, _: &mut Request) -> Flow {
+        Flow::Next
+    }
+}
+
+export!(Passing: RequestHook);
+
+#[test]
+#[should_panic(
+    expected = "it did not come out as expected:\nsrc/testing/tests/wrong.toml: the first comes out otherwise\n    \
+                           reply: expected an answer of the plugin's, got a request to the upstream: GET /a"
+)]
+fn a_case_that_comes_out_otherwise_is_said_with_its_name() {
+    cases::<Passing>("src/testing/tests/wrong.toml");
+}
+
+#[test]
+#[should_panic(expected = "src/nowhere cannot be read")]
+fn there_must_be_cases() {
+    cases::<Passing>("src/nowhere");
 }

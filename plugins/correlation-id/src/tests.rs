@@ -73,6 +73,11 @@ fn other_generators_are_refused() {
     assert!(refused.starts_with("unknown variant `tracker`, expected `uuid` or `uuid#counter`"), "{refused}");
 }
 
+#[test]
+fn its_cases_come_out_as_expected() {
+    testing::cases::<Settings>("cases");
+}
+
 fn id_of(plugin: &Settings) -> String {
     let mut exchange = Exchange::get("/");
     assert_eq!(exchange.request(plugin), Outcome::Next);

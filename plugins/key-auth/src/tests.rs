@@ -94,6 +94,11 @@ fn preflights_may_pass_without_a_key() {
     refused(&strict, Exchange::new("OPTIONS", "/"), "No API key found in request");
 }
 
+#[test]
+fn its_cases_come_out_as_expected() {
+    testing::cases::<Settings>("cases");
+}
+
 fn get(target: &str) -> Exchange {
     let alice = Consumer { username: "alice".into(), ..Consumer::default() };
     Exchange::get(target).credential("key-auth", "k1", alice).credential("jwt", "k2", Consumer::default())

@@ -17,9 +17,13 @@ pub(crate) mod http_client {
         current(|state| {
             let asked = format!("{} {}", request.method, request.url);
             let answer = state.servers.iter().find(|(known, ..)| *known == asked);
-            let answer = answer.map(|(_, status, body)| (*status, body.clone()));
+            let answer = answer.map(|(_, head, body)| Incoming {
+                status: head.status,
+                headers: head.headers.to_wire(),
+                body: body.clone(),
+            });
             state.asked.push((asked, request.body.clone()));
-            answer.map(|(status, body)| Incoming { status, headers: Vec::new(), body }).ok_or(Error::NotGranted)
+            answer.ok_or(Error::NotGranted)
         })
     }
 }
@@ -64,7 +68,13 @@ pub(crate) mod kv {
         Ok(current(|state| state.kept.get(key).cloned()))
     }
 
+    /// The largest value, as the gateway has it.
+    const VALUE_BYTES: usize = 64 << 10;
+
     pub(crate) fn set(key: &str, value: &[u8], _: Option<u64>) -> Result<(), String> {
+        if value.len() > VALUE_BYTES {
+            return Err(format!("a value has up to {VALUE_BYTES} bytes, not {}", value.len()));
+        }
         current(|state| state.kept.insert(key.to_owned(), value.to_vec()));
         Ok(())
     }

@@ -62,3 +62,11 @@ impl TimerHook for Settings {
 }
 
 export!(Settings: RequestHook, TimerHook);
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn its_cases_come_out_as_expected() {
+        tidegate_sdk::testing::cases::<super::Settings>("cases");
+    }
+}

@@ -198,3 +198,11 @@ impl Pieces {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn its_cases_come_out_as_expected() {
+        tidegate_sdk::testing::cases::<super::Settings>("cases");
+    }
+}

@@ -54,3 +54,8 @@ fn a_stuck_instance_says_that_it_is_reused() {
 fn a_trap_is_a_panic() {
     let _ = request("trap");
 }
+
+#[test]
+fn its_cases_come_out_as_expected() {
+    testing::cases::<Settings>("cases");
+}

@@ -109,6 +109,11 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn its_cases_come_out_as_expected() {
+        testing::cases::<Settings>("cases");
+    }
+
     /// The same requests, and the same answers, as the gateway's own tests have.
     #[test]
     fn natively_it_answers_as_on_the_gateway() {

@@ -28,3 +28,11 @@ impl RequestHook for Settings {
 }
 
 export!(Settings: RequestHook, priority = 1);
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn its_cases_come_out_as_expected() {
+        tidegate_sdk::testing::cases::<super::Settings>("cases");
+    }
+}
