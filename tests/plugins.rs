@@ -10,6 +10,7 @@ mod isolation;
 mod policies;
 mod services;
 mod sockets;
+mod tools;
 mod upstreams;
 
 use std::time::{Duration, Instant};

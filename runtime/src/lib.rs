@@ -36,6 +36,7 @@ pub mod identity;
 pub mod limits;
 mod listeners;
 pub mod observe;
+pub mod plugin_tools;
 pub mod proxy;
 pub mod snapshot;
 pub mod store;

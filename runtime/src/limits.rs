@@ -31,6 +31,8 @@ pub const PLUGIN_WAIT_MAX: Duration = Duration::from_secs(600);
 /// Time for `describe` and `configure`, which run while loading. After a trap, the next request on that worker waits
 /// for a fresh instance to be configured.
 pub const PLUGIN_LOAD_TIME: Duration = Duration::from_secs(2);
+/// One case of `tidegate plugin test`, from its first request to its last answer's last byte.
+pub const CASE_TIME: Duration = Duration::from_secs(10);
 /// How often running guests look at the clock.
 pub const EPOCH_TICK: Duration = Duration::from_millis(1);
 /// Ticks without any guest being called after which the clock sleeps.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tidegate::config::Report;
 use tidegate::gateway::{self, Checked, Gateway};
-use tidegate::limits;
+use tidegate::{limits, plugin_tools};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -44,6 +44,9 @@ enum Command {
         #[arg(long)]
         chains: bool,
     },
+    /// Work on a plugin: test it on the real host, measure it, look at it.
+    #[command(subcommand)]
+    Plugin(plugin_tools::Command),
 }
 
 const EXAMPLES: &str = "Examples:
@@ -54,10 +57,12 @@ const EXAMPLES: &str = "Examples:
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = start_logging().and_then(|_guard| match &arguments.command {
-        Command::Run { config } => run(config),
-        Command::Check { config, chains } => check(config, *chains),
-    });
+    let result = match &arguments.command {
+        Command::Run { config } => start_logging().and_then(|_guard| run(config)),
+        Command::Check { config, chains } => start_logging().and_then(|_guard| check(config, *chains)),
+        // What plugins log is looked at there, and the gateway's own log is of no use.
+        Command::Plugin(command) => plugin_tools::run(command),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

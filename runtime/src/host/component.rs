@@ -10,8 +10,8 @@ use tidegate_precompiled::Cache;
 use wasmtime::Store;
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
-use super::bindings::LIFECYCLE;
 use super::bindings::exports::tidegate::plugin::lifecycle::Description;
+use super::bindings::{LIFECYCLE, PACKAGE, VERSION};
 use super::calls;
 use super::clock::{CONTROL, Callers};
 use super::deadline;
@@ -49,9 +49,8 @@ pub struct Component {
     pub(super) linked: Linked,
     pub(super) configure: ComponentExportIndex,
     pub(super) exports: Exports,
-    wants_origins: bool,
-    wants_secrets: bool,
-    wants_sinks: bool,
+    /// What it imports of what has to be granted.
+    pub needs: Vec<&'static Need>,
 }
 
 /// A component with all that it imports.
@@ -61,6 +60,21 @@ pub(super) struct Linked {
     /// Some of its imports may wait for something, so calls have to be awaited.
     pub(super) waits: bool,
 }
+
+/// An interface that a plugin has if its use is granted it.
+pub struct Need {
+    /// Its name.
+    pub interface: &'static str,
+    /// The key that grants it, as a use has it.
+    pub key: &'static str,
+    is_granted: fn(&Grants) -> bool,
+}
+
+static NEEDS: [Need; 3] = [
+    Need { interface: "http-client", key: "grants = { http = [\"https://…\"] }", is_granted: Grants::has_origins },
+    Need { interface: "secrets", key: "grants = { secrets = [\"…\"] }", is_granted: Grants::has_secrets },
+    Need { interface: "sink", key: "grants = { sinks = [\"…\"] }", is_granted: Grants::has_sinks },
+];
 
 impl Component {
     /// With what this use is granted.
@@ -72,21 +86,37 @@ impl Component {
         Ok(self.linked.clone())
     }
 
-    /// What it imports and is not granted: the interface, and the key that would grant it.
-    pub fn ungranted(&self, grants: &Grants) -> Option<(&'static str, &'static str)> {
-        if self.wants_origins && !grants.has_origins() {
-            return Some(("http-client", "grants = { http = [\"https://…\"] }"));
-        }
-        if self.wants_secrets && !grants.has_secrets() {
-            return Some(("secrets", "grants = { secrets = [\"…\"] }"));
-        }
-        (self.wants_sinks && !grants.has_sinks()).then_some(("sink", "grants = { sinks = [\"…\"] }"))
+    /// What it imports and is not granted.
+    pub fn ungranted(&self, grants: &Grants) -> Option<&'static Need> {
+        self.needs.iter().copied().find(|need| !(need.is_granted)(grants))
+    }
+
+    /// The hooks it exports.
+    pub fn hooks(&self) -> impl Iterator<Item = &'static str> {
+        self.exports.names()
+    }
+
+    /// The interfaces it imports, as `package/name@version`.
+    pub fn imports(&self) -> Vec<String> {
+        let ty = self.linked.pre.component().component_type();
+        ty.imports(self.linked.pre.engine()).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// Bytes of what it has been compiled to.
+    pub fn compiled_bytes(&self) -> usize {
+        // What cannot be written down is nowhere but in memory, where nobody asks for its size.
+        self.linked.pre.component().serialize().map_or(0, |compiled| compiled.len())
     }
 
     /// Whether it has a timer hook.
     pub fn has_timer(&self) -> bool {
         self.exports.timer.is_some()
     }
+}
+
+/// The contract that this gateway speaks with plugins.
+pub fn contract() -> String {
+    format!("{PACKAGE}@{VERSION}")
 }
 
 /// SHA-256 of a plugin's file, by which it is known.
@@ -119,7 +149,7 @@ impl Component {
         let lifecycle = |name| hook::export(&compiled, LIFECYCLE, name).ok_or(LoadError::NotAPlugin);
         let (describe, configure) = (lifecycle("describe")?, lifecycle("configure")?);
         let exports = Exports::of(&compiled);
-        if exports.none() {
+        if exports.names().next().is_none() {
             return Err(LoadError::NoHook);
         }
 
@@ -138,9 +168,7 @@ impl Component {
             linked,
             configure,
             exports,
-            wants_origins: load::imports(engine.wasmtime(), &compiled, &["http-client"]),
-            wants_secrets: load::imports(engine.wasmtime(), &compiled, &["secrets"]),
-            wants_sinks: load::imports(engine.wasmtime(), &compiled, &["sink"]),
+            needs: NEEDS.iter().filter(|need| load::imports(engine.wasmtime(), &compiled, &[need.interface])).collect(),
         })
     }
 

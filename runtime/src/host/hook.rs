@@ -92,10 +92,17 @@ impl Exports {
         }
     }
 
-    pub(super) fn none(&self) -> bool {
-        [self.request, self.request_body, self.response, self.response_body, self.log, self.timer]
-            .iter()
-            .all(Option::is_none)
+    /// The names of those that are there.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        let hooks = [
+            (REQUEST.name, self.request),
+            (REQUEST_BODY.name, self.request_body),
+            (RESPONSE.name, self.response),
+            (RESPONSE_BODY.name, self.response_body),
+            (LOG.name, self.log),
+            (TIMER.name, self.timer),
+        ];
+        hooks.into_iter().filter_map(|(name, export)| export.map(|_| name))
     }
 }
 

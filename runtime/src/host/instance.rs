@@ -106,6 +106,11 @@ impl Instance {
         }
     }
 
+    /// Bytes of linear memory that it has.
+    pub(super) fn memory(&self) -> usize {
+        self.store.data().limiter.taken()
+    }
+
     /// Call a hook that has nothing to wait for.
     pub(super) fn call<P, R>(
         &mut self,

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::component::{self, Component};
 use super::engine::Engine;
-use super::fetch::Fetcher;
+use super::fetch::{Fetcher, StandIn};
 use super::grants::Grants;
 use super::load::LoadError;
 use super::plugin::{Plugin, Setup};
@@ -51,6 +51,8 @@ pub struct Library {
     cache: Option<Cache>,
     /// How other servers are spoken to; made when the first plugin may ask one.
     tls: Option<Arc<ClientConfig>>,
+    /// Who answers in the place of other servers, if they are not to be asked.
+    stand_in: Option<StandIn>,
     components: HashMap<[u8; 32], Weak<Component>>,
     plugins: HashMap<PluginKey, Weak<Plugin>>,
 }
@@ -72,9 +74,15 @@ impl Library {
             control,
             cache,
             tls: None,
+            stand_in: None,
             components: HashMap::new(),
             plugins: HashMap::new(),
         }
+    }
+
+    /// The same, but whatever a plugin asks another server is answered by `stand_in`.
+    pub fn with_stand_in(self, stand_in: StandIn) -> Self {
+        Self { stand_in: Some(stand_in), ..self }
     }
 
     /// The component in `wasm`.
@@ -132,7 +140,7 @@ impl Library {
                 Arc::clone(self.tls.insert(tls))
             }
         };
-        Ok(Fetcher { resolver, tls })
+        Ok(Fetcher { resolver, tls, stand_in: self.stand_in.clone() })
     }
 
     /// Forget what was freed since.

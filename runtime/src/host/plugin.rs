@@ -20,6 +20,7 @@ use super::instance::{CallError, Caller, Instance};
 use crate::config::checked::{Isolation, PluginLimits};
 use crate::limits;
 use crate::observe::metrics::PluginMetrics;
+use crate::store::Space;
 
 /// A configured plugin.
 pub struct Plugin {
@@ -113,6 +114,16 @@ impl Plugin {
     /// How often its timer hook is called, if it is.
     pub fn timer(&self) -> Option<Duration> {
         self.setup.timer
+    }
+
+    /// Start an instance, as a call does that finds none, and let go of it: the bytes of linear memory that it had.
+    ///
+    /// # Errors
+    /// Why there was none.
+    pub async fn start_one(&self) -> Result<usize, String> {
+        let caller = Caller { thread: 0, use_index: 0, space: Space(0), undoes: false };
+        let started = self.start(caller).await.map_err(|error| error.to_string())?;
+        Ok(started.memory())
     }
 
     /// Whether its calls may wait for something, so that they have to be awaited.

@@ -9,6 +9,8 @@ use crate::config::faults::{Faults, suggest};
 
 /// JSON Schema of a plugin's config, ready to validate.
 pub struct Schema {
+    /// As the plugin has it.
+    pub json: Value,
     validator: Validator,
     properties: Vec<String>,
 }
@@ -20,7 +22,7 @@ impl Schema {
         let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
         let properties = schema.get("properties").and_then(Value::as_object);
         let properties = properties.map(|known| known.keys().cloned().collect()).unwrap_or_default();
-        Ok(Self { validator, properties })
+        Ok(Self { json: schema, validator, properties })
     }
 
     /// Note everything that is wrong with `config`.

@@ -182,6 +182,11 @@ impl Limiter {
     pub(super) fn new(memory: usize, metrics: Option<Arc<PluginMetrics>>) -> Self {
         Self { memory, taken: 0, denied: false, metrics }
     }
+
+    /// Bytes that the instance has taken so far.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
 }
 
 impl ResourceLimiter for Limiter {

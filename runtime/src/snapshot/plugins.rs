@@ -9,7 +9,7 @@ use crate::config::faults::{Faults, suggest};
 use crate::config::file;
 use crate::host::breaker::Breaker;
 use crate::host::chain::Scope;
-use crate::host::component::Component;
+use crate::host::component::{Component, Need};
 use crate::host::grants::{Folder, Grants};
 use crate::host::library::{Library, bundled};
 use crate::host::plugin_use::Use;
@@ -163,9 +163,9 @@ impl<'s> Plugins<'s> {
         let fetcher = asking.map(|resolver| self.library.fetcher(resolver)).transpose();
         let fetcher = fetcher.map_err(|error| self.faults.at(&plugin_use.plugin.span, error)).ok()?;
         let grants = Arc::new(Grants { origins, secrets, sinks, sockets, folders, fetcher, resolver });
-        if let Some((interface, grant)) = component.ungranted(&grants) {
+        if let Some(Need { interface, key, .. }) = component.ungranted(&grants) {
             let message = format!("{name} imports {interface}, which this use is not granted");
-            self.faults.at_with_help(&plugin_use.plugin.span, message, format!("to grant it: {grant}"));
+            self.faults.at_with_help(&plugin_use.plugin.span, message, format!("to grant it: {key}"));
             return None;
         }
         Some(grants)

@@ -77,6 +77,20 @@ impl Custom {
         }
     }
 
+    /// What `plugin` has noted, like `denied_total{reason="expired"}`; of a histogram, the sum.
+    pub fn of(&self, plugin: &str) -> BTreeMap<String, f64> {
+        let own = prefix(plugin);
+        let noted = self.series.iter().filter_map(|entry| {
+            let Series { name, labels } = entry.key();
+            let name = name.strip_prefix(&own)?;
+            let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+            let series = if labels.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", labels.join(",")) };
+            let (Value::Counter(value) | Value::Gauge(value) | Value::Histogram { sum: value, .. }) = entry.value();
+            Some((series, *value))
+        });
+        noted.collect()
+    }
+
     /// Notes for which there was no room.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
@@ -140,10 +154,14 @@ fn full_name(plugin: &str, name: &str) -> Result<String, String> {
     if !plain(name) {
         return Err(format!("{name:?} is no metric's name: lower case, digits and \"_\", up to 64"));
     }
+    Ok(prefix(plugin) + name)
+}
+
+/// Ours all begin so, and none of a plugin's may be taken for one of them.
+fn prefix(plugin: &str) -> String {
     let plugin: String =
         plugin.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-    // Ours all begin so, and none of a plugin's may be taken for one of them.
-    Ok(format!("plugin_{plugin}_{name}"))
+    format!("plugin_{plugin}_")
 }
 
 fn checked(mut labels: Labels) -> Result<Labels, String> {
@@ -188,6 +206,10 @@ mod tests {
         assert_eq!(denied.len(), 2);
         let Value::Histogram { buckets, sum } = &families["plugin_p_seconds"][0].1 else { panic!("a histogram") };
         assert_eq!((buckets[0], buckets[1], buckets[11], *sum), (1, 1, 1, 100.011));
+
+        let own: Vec<_> = custom.of("rate-limiting").into_iter().collect();
+        assert_eq!(own, [("denied{a=\"1\",b=\"2\"}".to_owned(), 3.5), ("denied{a=\"2\"}".to_owned(), 1.0)]);
+        assert_eq!(custom.of("p")["seconds"], 100.011);
     }
 
     #[test]
