@@ -44,7 +44,7 @@ enum Command {
         #[arg(long)]
         chains: bool,
     },
-    /// Work on a plugin: test it on the real host, measure it, look at it.
+    /// Work on a plugin: begin one, build it, test it on the real host, measure it, look at it.
     #[command(subcommand)]
     Plugin(plugin_tools::Command),
 }
@@ -53,7 +53,8 @@ const EXAMPLES: &str = "Examples:
   tidegate check                      is ./gateway.toml all right?
   tidegate check --chains             which plugins run on which route, and in which order?
   tidegate run                        serve it
-  TIDEGATE_LOG=debug tidegate run     … and say more (error, warn, info, debug, trace)";
+  TIDEGATE_LOG=debug tidegate run     … and say more (error, warn, info, debug, trace)
+  tidegate plugin new my-plugin       begin a plugin of your own";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

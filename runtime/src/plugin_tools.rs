@@ -2,8 +2,10 @@
 //! the host that serves requests.
 
 mod bench;
+mod build;
 mod inspect;
 mod journal;
+mod new;
 mod rehearsal;
 mod settings;
 mod stage;
@@ -30,6 +32,25 @@ use crate::store::counters::Counters;
 /// A command and its arguments.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Begin a plugin: a crate with a small plugin in it, its tests and its cases, which builds and runs as it is.
+    ///
+    /// Within Tidegate's repository it uses the SDK that is there. Anywhere else this executable unpacks its own SDK into
+    /// the crate's folder sdk/.
+    New {
+        /// Its name, and that of its folder: lower case letters, digits and dashes.
+        name: String,
+        /// A copy of the SDK (the folder plugin-sdk) to use instead.
+        #[arg(long, value_name = "FOLDER")]
+        sdk: Option<PathBuf>,
+    },
+    /// Build a plugin's crate to WebAssembly by cargo, load it as the gateway would, and say where it is and what it is.
+    ///
+    /// Needs a Rust toolchain with the target wasm32-wasip2: rustup target add wasm32-wasip2
+    Build {
+        /// The crate.
+        #[arg(value_name = "FOLDER", default_value = ".")]
+        folder: PathBuf,
+    },
     /// Run a plugin's case files on the real host. Prints every case, and exits with 1 if one came out otherwise than
     /// its file expects.
     ///
@@ -69,6 +90,8 @@ pub enum Command {
 /// What went wrong, or came out otherwise than expected.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
+        Command::New { name, sdk } => new::run(name, sdk.as_deref()),
+        Command::Build { folder } => build::run(folder),
         Command::Test { plugin, cases } => test::run(plugin, cases),
         Command::Bench { plugin, case } => bench::run(plugin, case),
         Command::Inspect { plugin } => inspect::run(plugin),

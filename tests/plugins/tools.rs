@@ -1,6 +1,7 @@
 //! `tidegate plugin …`, as authors call it.
 
 mod cases;
+mod scaffold;
 
 use std::path::{Path, PathBuf};
 
