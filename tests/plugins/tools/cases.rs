@@ -37,6 +37,19 @@ fn every_case_comes_out_on_the_real_host_as_it_does_natively() {
 }
 
 #[test]
+fn the_guides_cases_come_out_as_it_says() {
+    let guide = fs::read_to_string(repository().join("docs/writing-plugins.md")).unwrap();
+    let mut blocks = guide.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let cases = blocks.find(|block| block.contains("[[case]]")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("guide.toml"), cases).unwrap();
+    // The plugin that the guide shows.
+    let wasm = built("examples/require-header.wasm");
+    let said = plugin(folder.path(), &["test", wasm.to_str().unwrap(), "--case", "guide.toml"]);
+    assert!(said.contains("2 passed, 0 failed"), "{said}");
+}
+
+#[test]
 fn a_case_that_comes_out_otherwise_is_said_field_by_field() {
     let folder = tempfile::tempdir().unwrap();
     let text = r#"
