@@ -60,8 +60,8 @@ impl HeaderName {
         &self.0
     }
 
-    /// Whether this field belongs to the connection (RFC 9110, section 7.6.1) or says where the message ends. The
-    /// gateway sets those; a plugin's edit of one is refused.
+    /// Whether this field belongs to the connection (RFC 9110, section 7.6.1), says where the message ends, or is
+    /// `x-gateway-error`. The gateway sets those; a plugin's edit of one is refused.
     ///
     /// ```
     /// use tidegate_sdk::prelude::*;
@@ -88,8 +88,17 @@ impl HeaderName {
     }
 }
 
-const OWNED_BY_GATEWAY: [&str; 8] =
-    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+pub(crate) const OWNED_BY_GATEWAY: [&str; 9] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-gateway-error",
+];
 
 impl FromStr for HeaderName {
     type Err = InvalidHeaderName;
@@ -300,6 +309,14 @@ mod tests {
         expected.extend((b'0'..=b'9').chain(b'A'..=b'Z').chain(b'a'..=b'z'));
         expected.sort_unstable();
         assert_eq!(tokens, expected);
+    }
+
+    #[test]
+    fn what_the_gateway_says_itself_is_no_plugins_to_set() {
+        for name in ["Connection", "TE", "Content-Length", "Trailer", "X-Gateway-Error"] {
+            assert!(name.parse::<HeaderName>().unwrap().is_gateways(), "{name}");
+        }
+        assert!(!HeaderName::from_static("host").is_gateways());
     }
 
     #[test]
