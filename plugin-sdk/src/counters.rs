@@ -130,7 +130,7 @@ pub struct Standing {
 ///     Err(counters::Error::Invalid(problem)) => Flow::reply(500).body(problem),
 ///     Ok(_) => Flow::Next,
 /// });
-/// assert_eq!(Exchange::get("/").request(&lenient).reply().text(), "a hit has 1 to 8 limits");
+/// assert_eq!(Exchange::get("/").request(&lenient).reply().text(), "a hit needs a limit");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {

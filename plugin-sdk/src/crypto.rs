@@ -20,7 +20,7 @@ pub use crate::bindings::imports::tidegate::plugin::crypto::{Algorithm, Hash};
 ///     crypto::verify(Algorithm::Hs256, Key::Pem("-----BEGIN PUBLIC KEY-----…"), "message", "signature")?;
 ///     Ok(Flow::Next)
 /// });
-/// assert_eq!(Exchange::get("/").request(&confused).failure(), "the key is not of the algorithm's kind");
+/// assert_eq!(Exchange::get("/").request(&confused).failure(), "Hs256 does not go with this key");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key<'k> {

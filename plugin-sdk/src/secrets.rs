@@ -12,7 +12,8 @@
 use crate::host;
 
 /// The secret of this name; `None` if there is none, or this use is not granted it. To be had in
-/// hooks and while the config is validated.
+/// hooks and while the config is validated (under test, by
+/// [`Exchange::configure`](crate::testing::Exchange::configure)).
 ///
 /// ```
 /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};

@@ -32,22 +32,37 @@
 //! ```
 //!
 //! [`cases()`] runs case files, which `tidegate plugin test` runs on the gateway's own host.
+//!
+//! # How far this is the gateway
+//!
+//! Bounds and refusals are the gateway's, word for word; where a plugin would trap there, the test
+//! panics. These are not held natively:
+//!
+//! - A use's `limits`: time, memory, and how large bodies and calls may be.
+//! - Time: the clock of counters and of `kv` stands at the beginning of a window, and other servers
+//!   answer at once.
+//! - What all plugins share room with: of `kv` nothing is evicted, and a sink is never full. Records
+//!   that only some sinks would not take (datagrams, smaller buffers) are taken.
+//! - Keys in PEM and DER, and hashes of passwords: nobody reads them here. HMAC and digests are
+//!   computed, other signatures are as [`Exchange::signatures`] says, and a hash is `plain:` and the
+//!   password.
+//! - Whose scratch it is: all hooks that run on an [`Exchange`] are of one use.
 
 use std::time::{Duration, SystemTime};
 
 use crate::exchange::Ended;
 use crate::hook::{Chunk, ChunkDecision, Decision};
 use crate::host::types::{ChunkFlow, Flow};
-use crate::{
-    Config, IntoChunkFlow, IntoFlow, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, TimerHook,
-    config, hook,
-};
+use crate::{IntoChunkFlow, IntoFlow, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, hook};
 
 mod cases;
 mod closure;
 mod headers;
 pub(crate) mod host;
+mod limits;
 mod outcome;
+mod outside;
+mod path;
 mod setup;
 mod shown;
 mod state;
@@ -56,82 +71,8 @@ pub use cases::{Hooks, Plugin, cases};
 pub use closure::Hook;
 pub use headers::Headers;
 pub use outcome::{Outcome, Reply};
-use state::State;
-
-/// The config's way into a plugin: parsed and validated as the gateway's `configure` does. (The
-/// gateway has checked it against the schema by then.)
-///
-/// ```
-/// use tidegate_sdk::prelude::*;
-/// use tidegate_sdk::testing;
-///
-/// #[derive(Config, Debug)]
-/// struct Settings {
-///     #[config(default = 60)]
-///     seconds: u64,
-/// }
-///
-/// assert_eq!(testing::configure::<Settings>(json!({}))?.seconds, 60);
-/// let refused = testing::configure::<Settings>(json!({ "seconds": -1 }));
-/// assert!(refused.unwrap_err().starts_with("invalid value: integer `-1`"));
-/// # Ok::<(), String>(())
-/// ```
-///
-/// # Errors
-/// Why the plugin refuses it.
-#[expect(clippy::needless_pass_by_value, reason = "called with json!, which makes a value")]
-pub fn configure<C: Config>(settings: serde_json::Value) -> Result<C, String> {
-    config::parse(&settings.to_string())
-}
-
-/// The schema that the plugin describes its config by.
-///
-/// ```
-/// use tidegate_sdk::prelude::*;
-/// use tidegate_sdk::testing;
-///
-/// #[derive(Config)]
-/// struct Settings {
-///     /// How long an answer is kept, in seconds.
-///     #[schemars(range(min = 1))]
-///     seconds: u64,
-/// }
-///
-/// let schema = testing::schema::<Settings>();
-/// assert_eq!(schema["required"], json!(["seconds"]));
-/// assert_eq!(schema["properties"]["seconds"]["minimum"], 1);
-/// ```
-///
-/// # Panics
-/// If it cannot be written as JSON.
-pub fn schema<C: Config>() -> serde_json::Value {
-    config::schema::<C>().parse().expect("a schema is JSON")
-}
-
-/// Runs the timer hook, where there is no exchange.
-///
-/// ```
-/// use tidegate_sdk::prelude::*;
-/// use tidegate_sdk::testing;
-///
-/// #[derive(Config)]
-/// struct Heartbeat;
-///
-/// impl TimerHook for Heartbeat {
-///     fn on_timer(&self) -> Result<()> {
-///         log::info!("still here");
-///         Ok(())
-///     }
-/// }
-///
-/// assert_eq!(testing::timer(&Heartbeat), Ok(()));
-/// ```
-///
-/// # Errors
-/// Why it failed.
-pub fn timer(plugin: &impl TimerHook) -> Result<(), String> {
-    hook::run_on_timer(plugin)
-}
+pub use outside::{configure, schema, timer};
+use state::{Call, State};
 
 /// An exchange that ended with this status, at once, and whose upstream said the same.
 ///
@@ -305,7 +246,7 @@ impl Exchange {
         self.state.response.get_or_insert_with(|| answer.clone());
         self.state.sent = true;
         self.state.ended = Some(ended);
-        host::lend(&mut self.state, || hook::run_on_log(plugin));
+        host::lend(&mut self.state, Call::Hook, || hook::run_on_log(plugin));
     }
 
     /// Runs the response hook, unless the plugin does not need it: on the plugin's own answer if a
@@ -357,7 +298,7 @@ impl Exchange {
                 gone.extend(chunk.bytes);
                 continue;
             }
-            match host::lend(&mut self.state, || run(chunk)) {
+            match host::lend(&mut self.state, Call::Hook, || run(chunk)) {
                 Ok(ChunkFlow::Pass) => gone.extend_from_slice(piece.as_bytes()),
                 Ok(ChunkFlow::Replace(bytes)) => gone.extend(bytes),
                 Ok(ChunkFlow::Reply(_)) if !gone.is_empty() => {
@@ -375,7 +316,7 @@ impl Exchange {
 
     fn run(&mut self, run: impl FnOnce() -> Decision) -> Outcome {
         let before = self.state.clone();
-        let decision = host::lend(&mut self.state, run);
+        let decision = host::lend(&mut self.state, Call::Hook, run);
         let outcome = match decision {
             Ok(Flow::Next) => return Outcome::Next,
             Ok(Flow::Reply(reply)) => self.state.accept(reply),
@@ -383,8 +324,7 @@ impl Exchange {
         };
         outcome.map_or_else(
             |reason| {
-                let log = std::mem::take(&mut self.state.log);
-                self.state = State { log, ..before };
+                self.state.undo(before);
                 Outcome::Failed(reason)
             },
             Outcome::Reply,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tidegate_cases::{Answer, Body, Case, Seen, SeenRequest, SeenResponse};
 
 use super::state::ResponseHead;
-use super::{Exchange, Headers, Outcome, configure, ended, refusal, schema};
+use super::{Exchange, Headers, Outcome, ended, refusal, schema};
 use crate::Config;
 use crate::exchange::Ended;
 use crate::identity::Consumer;
@@ -86,11 +86,12 @@ impl<P> Default for Hooks<P> {
 }
 
 fn run<P: Plugin>(case: &Case) -> Seen {
-    let plugin = match check::<P>(&case.config).and_then(|()| configure::<P>(case.config.clone())) {
+    let mut exchange = exchange(case);
+    let plugin = match check::<P>(&case.config).and_then(|()| exchange.configure::<P>(case.config.clone())) {
         Ok(plugin) => plugin,
         Err(reason) => return Seen { refused: Some(reason), ..Seen::default() },
     };
-    let mut passage = Passage { case, hooks: P::hooks(), plugin, exchange: exchange(case), seen: Seen::default() };
+    let mut passage = Passage { case, hooks: P::hooks(), plugin, exchange, seen: Seen::default() };
     for _ in 1..case.times {
         passage.run();
         passage.again();
@@ -176,7 +177,8 @@ impl<P> Passage<'_, P> {
         let before = std::mem::replace(&mut self.exchange, exchange(self.case)).state;
         let state = &mut self.exchange.state;
         (state.hits, state.kept) = (before.hits, before.kept);
-        (state.log, state.metrics, state.sinks) = (before.log, before.metrics, before.sinks);
+        (state.metrics, state.metric_kinds) = (before.metrics, before.metric_kinds);
+        (state.log, state.sinks) = (before.log, before.sinks);
         (self.seen.upstream, self.seen.response) = (None, None);
     }
 

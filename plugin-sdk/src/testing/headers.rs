@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use crate::HeaderName;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::limits;
+use crate::header::OWNED_BY_GATEWAY;
 use crate::host::types::{Edit, Header};
 
-/// A header section: fields in order, names in lower case.
+/// A header section: names in lower case, in the order that the gateway has them in.
 ///
 /// ```
 /// use tidegate_sdk::testing::Exchange;
@@ -15,7 +18,7 @@ use crate::host::types::{Edit, Header};
 /// assert_eq!(format!("{headers:?}"), r#"{"host": "example.com", "x-tenant": "t1"}"#);
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+pub struct Headers(HeaderMap);
 
 impl Headers {
     /// The first value of this name.
@@ -57,57 +60,71 @@ impl Headers {
     /// assert_eq!(fields, [("host", b"example.com".as_slice()), ("via", b"a")]);
     /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
     }
 
     pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.0.get_all(name).iter().map(HeaderValue::as_bytes)
+    }
+
+    /// The first value of this name, if it is in visible ASCII.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// What a client or an upstream sent.
     pub(super) fn add(&mut self, name: &str, value: &[u8]) -> Result<(), String> {
-        let name: HeaderName = name.parse().map_err(|error| format!("{error}"))?;
-        check_value(&name, value)?;
-        self.0.push((name.as_str().to_owned(), value.to_vec()));
+        let name = parse(name)?;
+        let value = checked(&name, value)?;
+        self.0.append(name, value);
         Ok(())
     }
 
     pub(super) fn remove(&mut self, name: &str) {
-        self.0.retain(|(own, _)| own != name);
+        self.0.remove(name);
     }
 
     pub(in crate::testing) fn to_wire(&self) -> Vec<Header> {
         self.iter().map(|(name, value)| Header { name: name.to_owned(), value: value.to_vec() }).collect()
     }
 
-    /// What a plugin answers.
-    pub(super) fn of_reply(fields: Vec<Header>) -> Result<Self, String> {
-        let mut headers = Self::default();
-        for Header { name, value } in fields {
-            let name = editable(&name)?;
-            check_value(&name, &value)?;
-            headers.0.push((name.as_str().to_owned(), value));
+    /// What a plugin sends in a message of its own: an answer, or a request to another server.
+    pub(super) fn of_message(fields: &[Header]) -> Result<Self, String> {
+        if fields.len() > limits::HEADER_FIELDS {
+            return Err(format!("{} header fields are more than {}", fields.len(), limits::HEADER_FIELDS));
         }
-        Ok(headers)
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            let (name, value) = editable_field(field)?;
+            headers.append(name, value);
+        }
+        Ok(Self(headers))
     }
 
     /// All edits, or none.
     pub(super) fn edit(&mut self, edits: &[Edit]) -> Result<(), String> {
-        let mut edited = self.clone();
+        let mut parsed = Vec::with_capacity(edits.len());
         for edit in edits {
-            let (name, value) = match edit {
-                Edit::Set(field) | Edit::Append(field) => (editable(&field.name)?, field.value.as_slice()),
-                Edit::Remove(name) => (editable(name)?, &[][..]),
-            };
-            check_value(&name, value)?;
-            if !matches!(edit, Edit::Append(_)) {
-                edited.remove(name.as_str());
-            }
-            if !matches!(edit, Edit::Remove(_)) {
-                edited.0.push((name.as_str().to_owned(), value.to_vec()));
+            parsed.push(match edit {
+                Edit::Set(field) | Edit::Append(field) => {
+                    editable_field(field).map(|(name, value)| (name, Some(value)))?
+                }
+                Edit::Remove(name) => (editable(name)?, None),
+            });
+        }
+        // As if each edit added a field: so the gateway counts.
+        if self.0.len() + parsed.len() > limits::HEADER_FIELDS {
+            return Err(format!("a header section holds at most {} fields here", limits::HEADER_FIELDS));
+        }
+        for (edit, (name, value)) in edits.iter().zip(parsed) {
+            match value {
+                Some(value) if matches!(edit, Edit::Append(_)) => {
+                    self.0.append(name, value);
+                }
+                Some(value) => drop(self.0.insert(name, value)),
+                None => drop(self.0.remove(name)),
             }
         }
-        *self = edited;
         Ok(())
     }
 }
@@ -118,18 +135,24 @@ impl fmt::Debug for Headers {
     }
 }
 
+fn editable_field(field: &Header) -> Result<(HeaderName, HeaderValue), String> {
+    let name = editable(&field.name)?;
+    let value = checked(&name, &field.value)?;
+    Ok((name, value))
+}
+
 fn editable(name: &str) -> Result<HeaderName, String> {
-    let name: HeaderName = name.parse().map_err(|error| format!("{error}"))?;
-    if name.is_gateways() {
+    let name = parse(name)?;
+    if OWNED_BY_GATEWAY.contains(&name.as_str()) {
         return Err(format!("{name} belongs to the gateway, plugins cannot edit it"));
     }
     Ok(name)
 }
 
-/// RFC 9110, section 5.5: visible characters, spaces, tabs, and what is beyond ASCII.
-fn check_value(name: &HeaderName, value: &[u8]) -> Result<(), String> {
-    if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
-        return Err(format!("the value of {name} has a byte that no header value may have"));
-    }
-    Ok(())
+fn parse(name: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header name"))
+}
+
+fn checked(name: &HeaderName, value: &[u8]) -> Result<HeaderValue, String> {
+    HeaderValue::from_bytes(value).map_err(|_| format!("the value of {name} has a byte that no header value may have"))
 }

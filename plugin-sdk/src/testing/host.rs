@@ -3,202 +3,90 @@
 
 use std::cell::RefCell;
 
-use super::state::State;
+use super::limits;
+use super::state::{Call, State};
 
-mod services;
+pub(crate) mod counters;
+pub(crate) mod crypto;
+pub(crate) mod http_client;
+pub(crate) mod kv;
+pub(crate) mod metrics;
+pub(crate) mod request;
+pub(crate) mod response;
 
-pub(crate) use services::{counters, crypto, http_client, kv, metrics, passwords, secrets, sink};
+pub(crate) use crypto::passwords;
 
 thread_local! {
     static CURRENT: RefCell<Option<State>> = const { RefCell::new(None) };
 }
 
 /// Run a hook on `state`, which comes back however the hook ends.
-pub(super) fn lend<T>(state: &mut State, run: impl FnOnce() -> T) -> T {
-    struct Lent<'s>(&'s mut State);
+pub(super) fn lend<T>(state: &mut State, call: Call, run: impl FnOnce() -> T) -> T {
+    struct Lent<'s> {
+        state: &'s mut State,
+        /// What was lent already, if a hook runs within another one.
+        outer: Option<State>,
+    }
 
     impl Drop for Lent<'_> {
         fn drop(&mut self) {
-            if let Some(state) = CURRENT.take() {
-                *self.0 = state;
+            if let Some(state) = CURRENT.replace(self.outer.take()) {
+                *self.state = state;
             }
         }
     }
 
-    CURRENT.set(Some(state.clone()));
-    let _lent = Lent(state);
+    state.call = call;
+    state.calls_left = limits::PLUGIN_HOST_CALLS;
+    let outer = CURRENT.replace(Some(state.clone()));
+    let _lent = Lent { state, outer };
     run()
 }
 
-/// The current exchange. Outside of a hook the gateway's functions trap.
+/// The current exchange. Where there is none, the gateway's functions trap, which natively is a panic.
 #[track_caller]
 fn current<T>(read: impl FnOnce(&mut State) -> T) -> T {
+    gateway(|state| match state.call {
+        Call::Hook => read(state),
+        Call::Timer => panic!("there is no exchange in a timer hook"),
+        Call::Load => panic!("there is no exchange in `describe` and `configure`"),
+    })
+}
+
+/// What the gateway has for a plugin that it calls, with or without an exchange.
+#[track_caller]
+fn gateway<T>(read: impl FnOnce(&mut State) -> T) -> T {
+    count();
+    lent(read)
+}
+
+/// The same, for what waits for somebody: not to be had while the plugin is loaded.
+#[track_caller]
+fn gateway_once_loaded<T>(refusal: &str, read: impl FnOnce(&mut State) -> T) -> T {
+    gateway(|state| match state.call {
+        Call::Load => panic!("{refusal} while a plugin is loaded"),
+        Call::Timer | Call::Hook => read(state),
+    })
+}
+
+#[track_caller]
+fn lent<T>(read: impl FnOnce(&mut State) -> T) -> T {
     CURRENT.with_borrow_mut(|current| match current {
         Some(state) => read(state),
         None => panic!("there is no exchange outside of a hook: run it by testing::Exchange"),
     })
 }
 
-pub(crate) mod request {
-    use super::current;
-    use crate::host::types::{Edit, Header};
-    use crate::testing::state::{Content, State};
-
-    pub(crate) fn method() -> String {
-        current(|state| state.request.method.clone())
-    }
-
-    pub(crate) fn scheme() -> String {
-        current(|state| state.request.scheme.clone())
-    }
-
-    pub(crate) fn capture(name: &str) -> Option<String> {
-        current(|state| state.captures.get(name).cloned())
-    }
-
-    pub(crate) fn host() -> String {
-        header("host").and_then(|host| String::from_utf8(host).ok()).unwrap_or_default()
-    }
-
-    pub(crate) fn path() -> String {
-        current(|state| state.request.path.clone())
-    }
-
-    pub(crate) fn query() -> Option<String> {
-        current(|state| state.request.query.clone())
-    }
-
-    pub(crate) fn header(name: &str) -> Option<Vec<u8>> {
-        current(|state| state.request.headers.named(name).next().map(<[u8]>::to_vec))
-    }
-
-    pub(crate) fn header_values(name: &str) -> Vec<Vec<u8>> {
-        current(|state| state.request.headers.named(name).map(<[u8]>::to_vec).collect())
-    }
-
-    pub(crate) fn headers() -> Vec<Header> {
-        current(|state| state.request.headers.to_wire())
-    }
-
-    pub(crate) fn edit(edits: &[Edit]) -> Result<(), String> {
-        change(|state| state.request.headers.edit(edits))
-    }
-
-    pub(crate) fn set_path(path: &str) -> Result<(), String> {
-        change(|state| {
-            if !path.starts_with('/') || path.contains(['?', '#']) {
-                return Err("a path begins with \"/\", and has no \"?\" and no \"#\"".to_owned());
-            }
-            state.request.path = path.bytes().fold(String::new(), |encoded, byte| match byte {
-                graphic if graphic.is_ascii_graphic() => encoded + &char::from(graphic).to_string(),
-                other => format!("{encoded}%{other:02X}"),
-            });
-            Ok(())
-        })
-    }
-
-    pub(crate) fn set_query(query: Option<&str>) -> Result<(), String> {
-        change(|state| match query {
-            Some(query) if !query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') => {
-                Err("the query has a character that must be percent-encoded".to_owned())
-            }
-            query => {
-                state.request.query = query.map(str::to_owned);
-                Ok(())
-            }
-        })
-    }
-
-    pub(crate) fn set_method(method: &str) -> Result<(), String> {
-        change(|state| {
-            let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-            if method.is_empty() || method == "CONNECT" || !method.bytes().all(token) {
-                return Err(format!("{method:?} is no method that can be forwarded"));
-            }
-            method.clone_into(&mut state.request.method);
-            Ok(())
-        })
-    }
-
-    pub(crate) fn body() -> Option<Vec<u8>> {
-        current(|state| state.request_body.whole.then(|| state.request_body.bytes.clone()))
-    }
-
-    pub(crate) fn set_body(body: &[u8]) -> Result<(), String> {
-        change(|state| {
-            state.request_body = Content { bytes: body.to_vec(), whole: true };
-            Ok(())
-        })
-    }
-
-    pub(crate) fn set_upstream(name: &str) -> Result<(), String> {
-        change(|state| {
-            let known = state.upstreams.iter().find(|known| known.eq_ignore_ascii_case(name));
-            state.chosen_upstream = Some(known.ok_or_else(|| format!("there is no upstream {name:?}"))?.clone());
-            Ok(())
-        })
-    }
-
-    fn change(change: impl FnOnce(&mut State) -> Result<(), String>) -> Result<(), String> {
-        current(|state| match state.response {
-            Some(_) => Err("the request has been sent already".to_owned()),
-            None if state.sent => Err("the request has been sent already".to_owned()),
-            None => change(state),
-        })
-    }
-}
-
-pub(crate) mod response {
-    use super::current;
-    use crate::host::types::{Edit, Header};
-    use crate::testing::state::{Content, ResponseHead};
-
-    pub(crate) fn status() -> u16 {
-        head(|response| response.status)
-    }
-
-    pub(crate) fn header(name: &str) -> Option<Vec<u8>> {
-        head(|response| response.headers.named(name).next().map(<[u8]>::to_vec))
-    }
-
-    pub(crate) fn header_values(name: &str) -> Vec<Vec<u8>> {
-        head(|response| response.headers.named(name).map(<[u8]>::to_vec).collect())
-    }
-
-    pub(crate) fn headers() -> Vec<Header> {
-        head(|response| response.headers.to_wire())
-    }
-
-    pub(crate) fn edit(edits: &[Edit]) -> Result<(), String> {
-        change(|response| response.headers.edit(edits))
-    }
-
-    pub(crate) fn set_status(status: u16) -> Result<(), String> {
-        change(|response| {
-            ResponseHead::new(status, std::mem::take(&mut response.headers)).map(|changed| *response = changed)
-        })
-    }
-
-    pub(crate) fn body() -> Option<Vec<u8>> {
-        current(|state| state.response_body.whole.then(|| state.response_body.bytes.clone()))
-    }
-
-    pub(crate) fn set_body(body: &[u8]) -> Result<(), String> {
-        change(|_| Ok(()))?;
-        current(|state| state.response_body = Content { bytes: body.to_vec(), whole: true });
-        Ok(())
-    }
-
-    fn change(change: impl FnOnce(&mut ResponseHead) -> Result<(), String>) -> Result<(), String> {
-        if current(|state| state.sent) {
-            return Err("the response has been sent already".to_owned());
+/// One more call of the gateway. What it computes without knowing anything can be called anywhere.
+#[track_caller]
+fn count() {
+    CURRENT.with_borrow_mut(|current| {
+        let Some(state) = current else { return };
+        match state.calls_left.checked_sub(1) {
+            Some(left) => state.calls_left = left,
+            None => panic!("called the gateway more than {} times", limits::PLUGIN_HOST_CALLS),
         }
-        head(change)
-    }
-
-    fn head<T>(read: impl FnOnce(&mut ResponseHead) -> T) -> T {
-        current(|state| read(state.response.as_mut().expect("there is a response in a response hook only")))
-    }
+    });
 }
 
 pub(crate) mod client {
@@ -221,7 +109,7 @@ pub(crate) mod client {
 pub(crate) mod exchange {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::current;
+    use super::{State, current, limits};
     use crate::bindings::imports::tidegate::plugin::exchange::{Outcome, Timings};
 
     pub(crate) fn id() -> String {
@@ -245,7 +133,10 @@ pub(crate) mod exchange {
     }
 
     pub(crate) fn set(key: &str, value: &[u8]) {
-        current(|state| state.scratch.insert(key.to_owned(), value.to_vec()));
+        current(|state| {
+            check_room(state, state.scratch.get(key), key, value);
+            state.scratch.insert(key.to_owned(), value.to_vec())
+        });
     }
 
     pub(crate) fn shared_get(key: &str) -> Option<Vec<u8>> {
@@ -253,7 +144,22 @@ pub(crate) mod exchange {
     }
 
     pub(crate) fn shared_set(key: &str, value: &[u8]) {
-        current(|state| state.shared.insert(key.to_owned(), value.to_vec()));
+        current(|state| {
+            check_room(state, state.shared.get(key), key, value);
+            state.shared.insert(key.to_owned(), value.to_vec())
+        });
+    }
+
+    /// All scratch of an exchange has one bound, and what goes beyond it traps.
+    fn check_room(state: &State, old: Option<&Vec<u8>>, key: &str, value: &[u8]) {
+        let all = || state.scratch.iter().chain(&state.shared);
+        let held: usize = all().map(|(key, value)| key.len() + value.len()).sum();
+        let freed = old.map_or(0, |old| key.len() + old.len());
+        let (bytes, values) = (limits::SCRATCH_BYTES, limits::SCRATCH_VALUES);
+        assert!(
+            held - freed + key.len() + value.len() <= bytes && all().count() < values,
+            "the scratch of one exchange holds at most {bytes} bytes and {values} values"
+        );
     }
 
     /// As the gateway tells it.
@@ -280,10 +186,11 @@ pub(crate) mod exchange {
 pub(crate) mod identity {
     use super::current;
     use crate::bindings::imports::tidegate::plugin::identity::{Consumer, Credential};
+    use crate::testing::state::{self, State};
 
     pub(crate) fn find(kind: &str, key: &str) -> Option<Credential> {
         current(|state| {
-            let found = state.credentials.iter().find(|credential| credential.kind == kind && credential.key == key)?;
+            let found = find_in(state, kind, key)?;
             let consumer = found.consumer.clone();
             Some(Credential {
                 id: found.id.clone(),
@@ -297,21 +204,30 @@ pub(crate) mod identity {
     }
 
     pub(crate) fn authenticate_by_key(kind: &str, key: &str) -> bool {
-        find(kind, key).is_some_and(|found| authenticate(&found.id).is_ok())
+        current(|state| match find_in(state, kind, key).cloned() {
+            Some(found) => {
+                state.consumer = Some(found);
+                true
+            }
+            None => false,
+        })
     }
 
     pub(crate) fn authenticate(credential: &str) -> Result<(), String> {
         current(|state| {
-            let found = state.credentials.iter().find(|known| known.id == credential);
-            let found = found.ok_or_else(|| format!("there is no credential {credential:?}"))?;
-            state.consumer = Some(found.clone());
-            Ok(())
+            // An unknown one leaves nobody authenticated.
+            state.consumer = state.credentials.iter().find(|known| known.id == credential).cloned();
+            state.consumer.as_ref().map(|_| ()).ok_or_else(|| format!("there is no credential {credential:?}"))
         })
+    }
+
+    fn find_in<'s>(state: &'s State, kind: &str, key: &str) -> Option<&'s state::Credential> {
+        state.credentials.iter().find(|credential| credential.kind == kind && credential.key == key)
     }
 }
 
 pub(crate) mod log {
-    use super::CURRENT;
+    use super::{CURRENT, count, limits};
     pub(crate) use crate::bindings::imports::tidegate::plugin::log::Level;
     use crate::log::Level as PublicLevel;
 
@@ -328,9 +244,38 @@ pub(crate) mod log {
             Level::Debug => PublicLevel::Debug,
             Level::Trace => PublicLevel::Trace,
         };
+        count();
+        let message = &message[..message.floor_char_boundary(limits::PLUGIN_LOG_BYTES)];
         CURRENT.with_borrow_mut(|current| match current {
             Some(state) => state.log.push((level, message.to_owned())),
             None => eprintln!("{level:?}: {message}"),
         });
+    }
+}
+
+pub(crate) mod secrets {
+    use super::gateway;
+
+    pub(crate) fn get(name: &str) -> Option<Vec<u8>> {
+        gateway(|state| state.secrets.get(name).cloned())
+    }
+}
+
+pub(crate) mod sink {
+    use super::{gateway_once_loaded, limits};
+    pub(crate) use crate::bindings::imports::tidegate::plugin::sink::Error;
+
+    /// The largest record that a sink takes whose buffer is the usual one and whose records end with a newline.
+    const RECORD_BYTES: usize = limits::SINK_BUFFER_BYTES - limits::SINK_RECORD_OVERHEAD - 1;
+
+    pub(crate) fn emit(sink: &str, record: &[u8]) -> Result<(), Error> {
+        gateway_once_loaded("nothing is delivered", |state| {
+            let records = state.sinks.get_mut(sink).ok_or(Error::NotGranted)?;
+            if record.len() > RECORD_BYTES {
+                return Err(Error::TooLarge);
+            }
+            records.push(record.to_vec());
+            Ok(())
+        })
     }
 }

@@ -25,7 +25,7 @@ pub enum Outcome {
     Next,
     /// The plugin answers.
     Reply(Reply),
-    /// The hook failed, for this reason. Its edits are undone.
+    /// The hook failed, for this reason. Its edits are undone; what it has counted, kept or told stays.
     Failed(String),
 }
 

@@ -8,14 +8,20 @@ use crate::exchange::ClientCertificate;
 use crate::identity::Consumer;
 
 impl Exchange {
-    /// A GET request from 192.0.2.1 for `target`, a path with or without a query, on `example.com`.
+    /// A GET request from 192.0.2.1 for `target`, a path with or without a query, on `example.com`. As on the
+    /// gateway, the path is brought into its normal form, which everybody sees.
     ///
     /// ```
     /// # use tidegate_sdk::testing::Exchange;
     /// let exchange = Exchange::get("/orders?page=2");
     /// assert_eq!((exchange.upstream_path(), exchange.upstream_query()), ("/orders", Some("page=2")));
     /// assert_eq!(exchange.upstream_headers().first("host"), Some("example.com"));
+    /// assert_eq!(Exchange::get("/shop/../%61dmin").upstream_path(), "/admin");
     /// ```
+    ///
+    /// # Panics
+    /// If no client could send it.
+    #[track_caller]
     pub fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
@@ -26,6 +32,10 @@ impl Exchange {
     /// # use tidegate_sdk::testing::Exchange;
     /// assert_eq!(Exchange::new("DELETE", "/orders/7").upstream_method(), "DELETE");
     /// ```
+    ///
+    /// # Panics
+    /// As for a GET request.
+    #[track_caller]
     pub fn new(method: &str, target: &str) -> Self {
         Self { state: State::new(method, target) }
     }
@@ -208,7 +218,7 @@ impl Exchange {
         self
     }
 
-    /// Grants a sink, which takes everything.
+    /// Grants a sink, which takes records of any number, each of up to almost 16 MiB.
     ///
     /// ```
     /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};

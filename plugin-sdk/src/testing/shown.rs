@@ -171,7 +171,8 @@ impl Exchange {
         self.state.consumer.as_ref().map(|credential| credential.consumer.username.as_str())
     }
 
-    /// A metric of the plugin's own, like `denied_total{reason="expired"}`; of a histogram, the sum.
+    /// A metric of the plugin's own, like `denied_total{reason="expired"}`, with its labels by name; of a histogram, the
+    /// sum.
     ///
     /// ```
     /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::{Headers, Reply};
+use http::uri::PathAndQuery;
+
+use super::{Headers, Reply, path};
 use crate::exchange::{ClientCertificate, Ended};
 use crate::host::types;
 use crate::identity::Consumer;
@@ -11,6 +13,10 @@ use crate::log::Level;
 
 #[derive(Debug, Clone)]
 pub(super) struct State {
+    /// What the plugin is called for.
+    pub(super) call: Call,
+    /// Calls of the gateway that it may still make.
+    pub(super) calls_left: u32,
     pub(super) request: RequestHead,
     pub(super) request_body: Content,
     /// There is one once the request is past changing.
@@ -38,6 +44,8 @@ pub(super) struct State {
     pub(super) secrets: BTreeMap<String, Vec<u8>>,
     /// What was counted and measured, by name and labels.
     pub(super) metrics: BTreeMap<String, f64>,
+    /// Of which kind each of them is.
+    pub(super) metric_kinds: BTreeMap<String, MetricKind>,
     /// Granted sinks, and what was handed over to them.
     pub(super) sinks: BTreeMap<String, Vec<Vec<u8>>>,
     /// Counted so far: by key, window and algorithm.
@@ -51,6 +59,25 @@ pub(super) struct State {
     /// What they were asked: method and URL, body.
     pub(super) asked: Vec<(String, Vec<u8>)>,
     pub(super) log: Vec<(Level, String)>,
+}
+
+/// What a plugin is called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    /// To take its config.
+    Load,
+    /// A timer hook, where there is no exchange.
+    Timer,
+    /// A hook of the exchange.
+    Hook,
+}
+
+/// What is noted of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MetricKind {
+    Counter,
+    Gauge,
+    Histogram,
 }
 
 /// Whether this signature is that of this message.
@@ -87,19 +114,20 @@ pub(super) struct Credential {
 }
 
 impl State {
+    #[track_caller]
     pub(super) fn new(method: &str, target: &str) -> Self {
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path, Some(query.to_owned())),
-            None => (target, None),
-        };
+        let target: PathAndQuery = target.parse().expect("a target that a client could send");
+        let path = path::normalise(target.path()).expect("a path that a client could send");
         let mut headers = Headers::default();
         headers.add("host", b"example.com").expect("a field that can be sent");
         Self {
+            call: Call::Hook,
+            calls_left: 0,
             request: RequestHead {
                 method: method.to_owned(),
                 scheme: "http".to_owned(),
-                path: path.to_owned(),
-                query,
+                path,
+                query: target.query().map(str::to_owned),
                 headers,
             },
             request_body: Content::default(),
@@ -120,6 +148,7 @@ impl State {
             shared: BTreeMap::new(),
             secrets: BTreeMap::new(),
             metrics: BTreeMap::new(),
+            metric_kinds: BTreeMap::new(),
             sinks: BTreeMap::new(),
             hits: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -130,10 +159,17 @@ impl State {
         }
     }
 
+    /// Takes back what the call that failed has changed of the exchange; what it has counted, kept and told stays.
+    pub(super) fn undo(&mut self, before: Self) {
+        (self.request, self.request_body) = (before.request, before.request_body);
+        (self.response, self.response_body) = (before.response, before.response_body);
+        (self.chosen_upstream, self.consumer) = (before.chosen_upstream, before.consumer);
+    }
+
     /// A plugin's answer becomes the response, if it can be sent.
     pub(super) fn accept(&mut self, reply: types::Reply) -> Result<Reply, String> {
         let refused = |problem| format!("its reply cannot be sent: {problem}");
-        let headers = Headers::of_reply(reply.headers).map_err(refused)?;
+        let headers = Headers::of_message(&reply.headers).map_err(refused)?;
         let head = ResponseHead::new(reply.status, headers).map_err(refused)?;
         let reply = Reply { status: head.status, headers: head.headers, body: reply.body };
         self.respond(&reply);
@@ -173,9 +209,14 @@ pub(super) const TOLD_BY_GATEWAY: [&str; 4] =
 
 impl ResponseHead {
     pub(super) fn new(status: u16, headers: Headers) -> Result<Self, String> {
-        if !(200..=599).contains(&status) {
-            return Err(format!("{status} is no final status: expected 200 to 599"));
-        }
-        Ok(Self { status, headers })
+        final_status(status).map(|()| Self { status, headers })
     }
+}
+
+/// A status that ends an exchange; 1xx do not.
+pub(super) fn final_status(status: u16) -> Result<(), String> {
+    if !(200..=599).contains(&status) {
+        return Err(format!("{status} is no final status: expected 200 to 599"));
+    }
+    Ok(())
 }

@@ -1,3 +1,6 @@
+mod bounds;
+mod services;
+
 use super::{Exchange, Hook, Outcome, cases};
 use crate::log::Level;
 use crate::prelude::*;
