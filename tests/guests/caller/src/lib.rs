@@ -7,11 +7,23 @@ use std::time::Duration;
 use tidegate_sdk::prelude::*;
 
 #[derive(Config)]
+#[config(validate = Settings::check)]
 struct Settings {
     /// What its timer asks for.
     url: Option<String>,
     /// Name of a secret to tell the upstream.
     secret: Option<String>,
+    /// Name of a secret that it cannot do without.
+    required: Option<String>,
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), String> {
+        match &self.required {
+            Some(name) if secrets::get(name).is_none() => Err(format!("the secret `{name}` is not granted")),
+            _ => Ok(()),
+        }
+    }
 }
 
 thread_local! {

@@ -1,5 +1,7 @@
 //! Uses what the gateway keeps and does for plugins, as the request says by `x-do`, and answers what came of it.
 
+mod refusals;
+
 use std::time::Duration;
 
 use tidegate_sdk::counters::{self, Algorithm, Limit};
@@ -22,6 +24,7 @@ impl RequestHook<Result> for Settings {
             Some("crypto") => Self::sign(request)?,
             Some("metrics") => Self::note(request)?,
             Some("password") => Self::password(request)?,
+            Some("what is refused") => refusals::told(),
             Some(other) => return Err(format!("there is no {other:?}").into()),
         };
         Ok(Flow::reply(200).json(&told))
