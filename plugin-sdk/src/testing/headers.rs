@@ -112,8 +112,12 @@ impl Headers {
                 Edit::Remove(name) => (editable(name)?, None),
             });
         }
-        // As if each edit added a field: so the gateway counts.
-        if self.0.len() + parsed.len() > limits::HEADER_FIELDS {
+        let adds = |(edit, (name, _)): &(&Edit, &(HeaderName, _))| match edit {
+            Edit::Set(_) => !self.0.contains_key(name),
+            Edit::Append(_) => true,
+            Edit::Remove(_) => false,
+        };
+        if self.0.len() + edits.iter().zip(&parsed).filter(adds).count() > limits::HEADER_FIELDS {
             return Err(format!("a header section holds at most {} fields here", limits::HEADER_FIELDS));
         }
         for (edit, (name, value)) in edits.iter().zip(parsed) {

@@ -157,7 +157,7 @@ pub(crate) mod exchange {
         let freed = old.map_or(0, |old| key.len() + old.len());
         let (bytes, values) = (limits::SCRATCH_BYTES, limits::SCRATCH_VALUES);
         assert!(
-            held - freed + key.len() + value.len() <= bytes && all().count() < values,
+            held - freed + key.len() + value.len() <= bytes && (old.is_some() || all().count() < values),
             "the scratch of one exchange holds at most {bytes} bytes and {values} values"
         );
     }
@@ -215,9 +215,10 @@ pub(crate) mod identity {
 
     pub(crate) fn authenticate(credential: &str) -> Result<(), String> {
         current(|state| {
-            // An unknown one leaves nobody authenticated.
-            state.consumer = state.credentials.iter().find(|known| known.id == credential).cloned();
-            state.consumer.as_ref().map(|_| ()).ok_or_else(|| format!("there is no credential {credential:?}"))
+            let found = state.credentials.iter().find(|known| known.id == credential);
+            let found = found.ok_or_else(|| format!("there is no credential {credential:?}"))?;
+            state.consumer = Some(found.clone());
+            Ok(())
         })
     }
 

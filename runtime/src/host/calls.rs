@@ -106,7 +106,12 @@ fn edit(headers: &mut HeaderMap, edits: Vec<Edit>) -> Result<(), String> {
             Edit::Remove(name) => Parsed::Remove(editable(&name)?),
         });
     }
-    if headers.len() + parsed.len() > limits::HEADER_FIELDS {
+    let adds = |edit: &&Parsed| match edit {
+        Parsed::Set(name, _) => !headers.contains_key(name),
+        Parsed::Append(..) => true,
+        Parsed::Remove(_) => false,
+    };
+    if headers.len() + parsed.iter().filter(adds).count() > limits::HEADER_FIELDS {
         return Err(format!("a header section holds at most {} fields here", limits::HEADER_FIELDS));
     }
     for edit in parsed {
@@ -135,4 +140,20 @@ fn all(headers: &HeaderMap) -> Vec<Header> {
 
 fn to_header(name: &HeaderName, value: &HeaderValue) -> Header {
     Header { name: name.as_str().to_owned(), value: value.as_bytes().to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_that_take_no_room_are_made_however_full_a_head_is() {
+        let header = |number: usize| Header { name: format!("x-{number}"), value: b"1".to_vec() };
+        let mut headers = HeaderMap::new();
+        edit(&mut headers, (0..limits::HEADER_FIELDS).map(|number| Edit::Append(header(number))).collect()).unwrap();
+        edit(&mut headers, (0..50).map(|number| Edit::Set(header(number))).collect()).unwrap();
+        edit(&mut headers, vec![Edit::Append(header(0))]).unwrap_err();
+        edit(&mut headers, (0..50).map(|number| Edit::Remove(format!("x-{number}"))).collect()).unwrap();
+        assert_eq!(headers.len(), limits::HEADER_FIELDS - 50);
+    }
 }

@@ -53,7 +53,8 @@ impl Entries {
         let added = key.len() + value.len();
         let old = self.values.iter().position(|(o, k, _)| *o == owner && *k == key);
         let freed = old.and_then(|at| self.values.get(at)).map_or(0, |(_, k, v)| k.len() + v.len());
-        if self.bytes - freed + added > limits::SCRATCH_BYTES || self.values.len() >= limits::SCRATCH_VALUES {
+        let is_full = old.is_none() && self.values.len() >= limits::SCRATCH_VALUES;
+        if self.bytes - freed + added > limits::SCRATCH_BYTES || is_full {
             let (bytes, values) = (limits::SCRATCH_BYTES, limits::SCRATCH_VALUES);
             return Err(format!("the scratch of one exchange holds at most {bytes} bytes and {values} values"));
         }
@@ -69,6 +70,15 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_is_replaced_however_many_there_are() {
+        let mut scratch = Scratch::default();
+        let mut keep = |number: usize| scratch.keep(Owner::All, number.to_string(), Bytes::from_static(b"v"));
+        (0..limits::SCRATCH_VALUES).for_each(|number| keep(number).unwrap());
+        keep(0).unwrap();
+        keep(limits::SCRATCH_VALUES).unwrap_err();
+    }
 
     #[test]
     fn everybody_sees_their_own_and_what_is_shared() {

@@ -207,7 +207,7 @@ fn a_failure_undoes_edits_and_nothing_else() {
 }
 
 #[test]
-fn an_unknown_credential_leaves_nobody_authenticated() {
+fn an_unknown_credential_changes_nothing() {
     let alice = identity::Consumer { username: "alice".into(), ..Default::default() };
     let elsewhere = Exchange::get("/").credential("jwt", "t", alice.clone());
     let gone = RefCell::new(None);
@@ -222,7 +222,25 @@ fn an_unknown_credential_leaves_nobody_authenticated() {
         assert_eq!(identity::authenticate(&gone), Err("there is no credential \"jwt-1\"".to_owned()));
     });
     assert_eq!(exchange.request(&enter), Outcome::Next);
-    assert_eq!(exchange.consumer(), None);
+    assert_eq!(exchange.consumer(), Some("alice"));
+}
+
+#[test]
+fn what_takes_no_room_is_refused_for_none() {
+    let mut exchange = Exchange::get("/");
+    for number in 0..limits::HEADER_FIELDS - 10 {
+        exchange = exchange.header(&format!("x-{number}"), "1");
+    }
+    let fewer = edit(|request| {
+        (0..20).for_each(|number| request.set_header(format!("x-{number}"), "2"));
+        (20..60).for_each(|number| request.remove_header(format!("x-{number}")));
+    });
+    assert_eq!(exchange.request(&fewer), Outcome::Next);
+    let again = edit(|_| {
+        (0..limits::SCRATCH_VALUES).for_each(|number| exchange::set(&number.to_string(), "1"));
+        exchange::set("0", "2");
+    });
+    assert_eq!(exchange.request(&again), Outcome::Next);
 }
 
 /// A config, or a timer hook, that does this.

@@ -27,9 +27,11 @@ impl Host for State {
 
     fn authenticate(&mut self, credential: String) -> wasmtime::Result<Result<(), String>> {
         let exchange = self.exchange_to_change()?;
-        exchange.credential = exchange.identities.by_id(&credential).cloned();
-        Ok(match exchange.credential {
-            Some(_) => Ok(()),
+        Ok(match exchange.identities.by_id(&credential) {
+            Some(known) => {
+                exchange.credential = Some(Arc::clone(known));
+                Ok(())
+            }
             None => Err(format!("there is no credential {credential:?}")),
         })
     }
