@@ -1,8 +1,9 @@
 //! The current request, read and edited.
 
+mod fields;
+
 use crate::edits::Edits;
-use crate::host;
-use crate::{HeaderName, HeaderValue, query};
+use crate::{host, query};
 
 /// The current request, as the plugins before this one left it.
 ///
@@ -157,115 +158,6 @@ impl Request {
     /// ```
     pub fn query_param_all(&self, name: &str) -> Vec<String> {
         self.query().map_or_else(Vec::new, |query| query::values(&query, name).collect())
-    }
-
-    /// The first header field of this name.
-    ///
-    /// ```
-    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
-    /// let told = Hook(|request: &mut Request| match request.header("X-Tenant") {
-    ///     Some(tenant) => Flow::reply(200).body(tenant.as_bytes()),
-    ///     None => Flow::reply(400).body("which tenant?"),
-    /// });
-    /// assert_eq!(Exchange::get("/").header("x-tenant", "t1").request(&told).reply().text(), "t1");
-    /// assert_eq!(Exchange::get("/").request(&told).reply().status, 400);
-    /// ```
-    pub fn header(&self, name: impl AsRef<str>) -> Option<HeaderValue> {
-        self.edits.settle();
-        host::request::header(name.as_ref()).map(Into::into)
-    }
-
-    /// Every header field of this name, in the order received.
-    ///
-    /// ```
-    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
-    /// let once = Hook(|request: &mut Request| match request.header_all("x-tenant").as_slice() {
-    ///     [_] => Flow::Next,
-    ///     other => Flow::reply(400).body(format!("{} tenants", other.len())),
-    /// });
-    /// let mut exchange = Exchange::get("/").header("x-tenant", "t1").header("X-Tenant", "t2");
-    /// assert_eq!(exchange.request(&once).reply().text(), "2 tenants");
-    /// ```
-    pub fn header_all(&self, name: impl AsRef<str>) -> Vec<HeaderValue> {
-        self.edits.settle();
-        host::request::header_values(name.as_ref()).into_iter().map(Into::into).collect()
-    }
-
-    /// The whole header section. Costly: prefer to ask for what you need.
-    ///
-    /// ```
-    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
-    /// let strip_internal = Hook(|request: &mut Request| {
-    ///     for (name, _) in request.headers() {
-    ///         if name.as_str().starts_with("x-internal-") {
-    ///             request.remove_header(name);
-    ///         }
-    ///     }
-    ///     Flow::Next
-    /// });
-    /// let mut exchange = Exchange::get("/").header("X-Internal-Role", "admin").header("accept", "*/*");
-    /// assert_eq!(exchange.request(&strip_internal), Outcome::Next);
-    /// assert_eq!(exchange.upstream_headers().first("x-internal-role"), None);
-    /// assert_eq!(exchange.upstream_headers().first("accept"), Some("*/*"));
-    /// ```
-    pub fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
-        self.edits.settle();
-        crate::header::section(host::request::headers())
-    }
-
-    /// Replaces all header fields of this name by one, or adds it.
-    ///
-    /// ```
-    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
-    /// let mark = Hook(|request: &mut Request| {
-    ///     request.set_header("X-Via", "edge");
-    ///     Flow::Next
-    /// });
-    /// let mut exchange = Exchange::get("/").header("x-via", "a").header("x-via", "b");
-    /// assert_eq!(exchange.request(&mark), Outcome::Next);
-    /// assert_eq!(exchange.upstream_headers().all("x-via"), ["edge"]);
-    ///
-    /// let frame = Hook(|request: &mut Request| {
-    ///     request.set_header("content-length", "0");
-    ///     Flow::Next
-    /// });
-    /// let refusal = "content-length belongs to the gateway, plugins cannot edit it";
-    /// assert_eq!(Exchange::get("/").request(&frame).failure(), refusal);
-    /// ```
-    pub fn set_header(&mut self, name: impl AsRef<str>, value: impl Into<HeaderValue>) {
-        self.edits.set(name.as_ref(), value.into());
-    }
-
-    /// Adds a header field beside those of the same name.
-    ///
-    /// ```
-    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
-    /// let mark = Hook(|request: &mut Request| {
-    ///     request.append_header("x-via", "edge");
-    ///     Flow::Next
-    /// });
-    /// let mut exchange = Exchange::get("/").header("x-via", "a");
-    /// assert_eq!(exchange.request(&mark), Outcome::Next);
-    /// assert_eq!(exchange.upstream_headers().all("x-via"), ["a", "edge"]);
-    /// ```
-    pub fn append_header(&mut self, name: impl AsRef<str>, value: impl Into<HeaderValue>) {
-        self.edits.append(name.as_ref(), value.into());
-    }
-
-    /// Removes all header fields of this name.
-    ///
-    /// ```
-    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
-    /// let anonymous = Hook(|request: &mut Request| {
-    ///     request.remove_header("Cookie");
-    ///     Flow::Next
-    /// });
-    /// let mut exchange = Exchange::get("/").header("cookie", "session=1");
-    /// assert_eq!(exchange.request(&anonymous), Outcome::Next);
-    /// assert_eq!(exchange.upstream_headers().first("cookie"), None);
-    /// ```
-    pub fn remove_header(&mut self, name: impl AsRef<str>) {
-        self.edits.remove(name.as_ref());
     }
 
     /// Replaces the path, percent-encoded and beginning with `/`. The upstream gets just this path:
