@@ -149,6 +149,11 @@ impl Resolver {
         })))
     }
 
+    /// Tells it from all others that there are now. Clones are the same one.
+    pub fn id(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// The addresses of `host`, each with `port`. An address, in brackets or not, is its own answer and valid for ever.
     /// Of a name, the hosts file is asked first, then the DNS for A and AAAA, search domains included.
     ///

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::harness::gateway::run;
-use crate::harness::{Answer, Gateway, Upstream, built, folder, one_route};
+use crate::harness::{Answer, Gateway, Upstream, built, folder, one_route, until};
 
 fn prepare(config: &str) -> tempfile::TempDir {
     let folder = folder(config, &[("visitor.wasm", &built("guests/visitor.wasm"))]);
@@ -90,6 +90,20 @@ async fn files_can_be_read_while_the_plugin_is_loaded_whatever_its_isolation() {
             assert_eq!(visit(&gateway, "x-read", "/data/deep/there").await.text(), "what is there", "{isolation}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_folder_that_takes_the_place_of_another_is_found_with_the_next_generation() {
+    let upstream = Upstream::echo("u").await;
+    let config = config(&upstream, READ);
+    let gateway = Gateway::start_in(prepare(&config)).await;
+    assert_eq!(visit(&gateway, "x-read", "/data/here").await.text(), "what is here");
+    std::fs::rename(gateway.path("data"), gateway.path("before")).unwrap();
+    std::fs::create_dir(gateway.path("data")).unwrap();
+    std::fs::write(gateway.path("data/here"), "what is here now").unwrap();
+    gateway.write_config(&format!("{config}# again\n"));
+    until("the next generation", async || (gateway.generation() == 2).then_some(())).await;
+    assert_eq!(visit(&gateway, "x-read", "/data/here").await.text(), "what is here now");
 }
 
 #[tokio::test]

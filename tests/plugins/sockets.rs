@@ -122,6 +122,21 @@ async fn names_are_looked_up_if_they_are_granted() {
 }
 
 #[tokio::test]
+async fn names_are_looked_up_by_the_settings_of_the_live_generation() {
+    let upstream = Upstream::echo("u").await;
+    let redis = pong().await;
+    let port = redis.address.port();
+    let (old, new) = (NameServer::start().await, NameServer::start().await);
+    new.set("redis.test", &[Record::A(Ipv4Addr::LOCALHOST)]);
+    let config = config(&upstream, &format!("grants = {{ sockets = [\"tcp://redis.test:{port}\"] }}"));
+    let gateway = gateway(&format!("{config}{}", old.toml())).await;
+    assert_eq!(visit(&gateway, "x-tcp", format!("redis.test:{port}")).await.status, 599);
+    gateway.write_config(&format!("{config}{}", new.toml()));
+    until("the next generation", async || (gateway.generation() == 2).then_some(())).await;
+    assert_eq!(visit(&gateway, "x-tcp", format!("redis.test:{port}")).await.text(), "+PONG");
+}
+
+#[tokio::test]
 async fn datagrams_go_to_granted_peers_and_come_from_them() {
     let upstream = Upstream::echo("u").await;
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();

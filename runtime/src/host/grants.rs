@@ -40,6 +40,8 @@ pub struct Folder {
     pub at: String,
     /// Whether the plugin may change what is in it.
     pub write: bool,
+    /// Its device's number and its own, which tell it from one that has taken its place.
+    pub identity: (u64, u64),
 }
 
 impl Grants {
@@ -88,11 +90,18 @@ impl Grants {
             digest.update([0]);
         }
         digest.update([4]);
-        for Folder { path, at, write } in &self.folders {
+        for Folder { path, at, write, identity: (device, number) } in &self.folders {
             for part in [path.as_os_str().as_encoded_bytes(), at.as_bytes(), &[u8::from(*write)]] {
                 digest.update(part);
                 digest.update([0]);
             }
+            digest.update(device.to_ne_bytes());
+            digest.update(number.to_ne_bytes());
+        }
+        if let Some(resolver) = &self.resolver {
+            // As with sinks: one with other settings is another one.
+            digest.update([5]);
+            digest.update(resolver.id().to_ne_bytes());
         }
         digest.finalize().into()
     }
