@@ -96,3 +96,25 @@ async fn what_goes_wrong_while_a_plugin_is_loaded_refuses_the_configuration() {
     let outcome = run(folder.path(), &["check"]);
     assert!(outcome.stderr.contains("describes its config by something that is no JSON Schema"), "{}", outcome.stderr);
 }
+
+#[tokio::test]
+async fn a_read_that_was_begun_while_the_plugin_was_loaded_ends_in_a_hook() {
+    let upstream = Upstream::echo("u").await;
+    let rest = "config = { attack = \"read-ahead\" }, grants = { files = [{ path = \"data\", at = \"/data\" }] }";
+    // The first request that each worker gets finds such a read.
+    let top = "workers = 16\nlisteners = [{ address = \"127.0.0.1:0\" }]\n";
+    let folder = folder(
+        &format!("{top}{}", config(upstream.address, "hostile", rest)),
+        &[("guest.wasm", &built("guests/hostile.wasm"))],
+    );
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/file"), "text").unwrap();
+    let gateway = Gateway::start_in(folder).await;
+    let mut read = 0;
+    for _ in 0..100 {
+        let answer = gateway.request("GET", "/", &[("x-attack", "read-behind")]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        read += usize::from(answer.text() == "text");
+    }
+    assert!((1..=16).contains(&read), "{read}");
+}

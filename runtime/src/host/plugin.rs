@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
@@ -258,7 +259,16 @@ where
     let failed = |error: io::Error| CallError::Failed(format!("there is no thread to load it on: {error}"));
     let wait = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let started = runtime.block_on(async { timeout(limit, start()).await });
+        let started = runtime.block_on(async {
+            let started = async {
+                let started = start().await;
+                // A read that `configure` has only begun is waited for in a hook; one that no thread had taken up by
+                // the loop's end would never be there. They are taken up in their order, so this one is the last.
+                drop(spawn_blocking(|| ()).await);
+                started
+            };
+            timeout(limit, started).await
+        });
         // What is left of it waits for a file, if anything is.
         runtime.shutdown_background();
         Ok(started.unwrap_or(Err(CallError::Overdue(limit))))

@@ -18,6 +18,10 @@ impl Settings {
             Some("loop") => spin(),
             Some("trap") => panic!("configured to death"),
             Some("exchange") => Err(format!("it is {}", exchange::id())),
+            Some("read-ahead") => {
+                raw::begin_read("file");
+                Ok(())
+            }
             Some("grow") => Err(format!("{} bytes", vec![1_u8; 1 << 30].len())),
             _ => Ok(()),
         }
@@ -55,6 +59,7 @@ impl RequestHook<Result> for Settings {
             "read-file" => return Err(format!("{:?}", std::fs::read("/etc/passwd")).into()),
             "environment" => return Err(format!("{:?}", std::env::vars().count()).into()),
             "connect" => return Err(format!("{:?}", std::net::TcpStream::connect("127.0.0.1:1").err()).into()),
+            "read-behind" => return Ok(Flow::reply(200).body(raw::end_read())),
             "exit" => std::process::exit(3),
             other => return Err(format!("there is no attack {other:?}").into()),
         }
@@ -81,6 +86,16 @@ fn deep(depth: u64) -> u64 {
 #[cfg(target_family = "wasm")]
 mod raw {
     #![expect(unsafe_code, reason = "the point of it is to say what no safe code could")]
+
+    use std::cell::RefCell;
+
+    use wasip2::filesystem::preopens::get_directories;
+    use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
+    use wasip2::io::streams::InputStream;
+
+    thread_local! {
+        static BEGUN: RefCell<Option<InputStream>> = const { RefCell::new(None) };
+    }
 
     #[link(wasm_import_module = "tidegate:plugin/log@0.1.0")]
     unsafe extern "C" {
@@ -116,6 +131,20 @@ mod raw {
     pub(super) fn response_status() {
         let _ = unsafe { status() };
     }
+
+    /// Begin to read a file of the granted folder, and do not wait for it.
+    pub(super) fn begin_read(path: &str) {
+        let (folder, _) = get_directories().remove(0);
+        let file = folder.open_at(PathFlags::empty(), path, OpenFlags::empty(), DescriptorFlags::READ).unwrap();
+        let stream = file.read_via_stream(0).unwrap();
+        assert!(stream.read(64).unwrap().is_empty(), "it has waited");
+        BEGUN.set(Some(stream));
+    }
+
+    /// Wait for it.
+    pub(super) fn end_read() -> Vec<u8> {
+        BEGUN.take().map(|stream| stream.blocking_read(64).unwrap()).unwrap_or_default()
+    }
 }
 
 /// Natively there is no boundary to be broken.
@@ -125,4 +154,8 @@ mod raw {
     pub(super) fn header(_: &[u8]) {}
     pub(super) fn header_to(_: i32) {}
     pub(super) fn response_status() {}
+    pub(super) fn begin_read(_: &str) {}
+    pub(super) fn end_read() -> Vec<u8> {
+        Vec::new()
+    }
 }
