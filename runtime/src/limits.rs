@@ -104,6 +104,8 @@ pub const FETCH_ORIGINS: usize = 64;
 pub const GRANTS: usize = 64;
 /// Sockets, files, streams and what else an instance that is granted them may hold at a time.
 pub const PLUGIN_HANDLES: usize = 256;
+/// Random bytes that a plugin may draw at a time: nothing interrupts that.
+pub const PLUGIN_RANDOM_BYTES: u64 = 64 << 10;
 /// Threads of a worker that wait for files on behalf of plugins.
 pub const WORKER_FILE_THREADS: usize = 8;
 /// A plugin's timer comes no more often than this.

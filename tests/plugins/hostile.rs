@@ -118,3 +118,14 @@ async fn a_read_that_was_begun_while_the_plugin_was_loaded_ends_in_a_hook() {
     }
     assert!((1..=16).contains(&read), "{read}");
 }
+
+#[tokio::test]
+async fn random_bytes_are_drawn_in_small_portions_whatever_is_granted() {
+    let upstream = Upstream::echo("u").await;
+    for rest in ["enabled = true", "grants = { sockets = [\"tcp://127.0.0.1:9\"] }"] {
+        let gateway = gateway(&upstream, rest).await;
+        assert_eq!(gateway.request("GET", "/", &[("x-attack", "random")]).await.status, 500);
+        let line = gateway.logged("code", "plugin_failed").await;
+        assert!(line["message"].as_str().unwrap().contains("trapped"), "{rest}: {line}");
+    }
+}

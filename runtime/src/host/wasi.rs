@@ -229,8 +229,8 @@ fn wall_clock() -> Datetime {
 }
 
 fn random_bytes(length: u64) -> wasmtime::Result<Vec<u8>> {
-    const MOST: usize = 64 << 10;
-    let length = usize::try_from(length).ok().filter(|length| *length <= MOST);
+    const MOST: u64 = limits::PLUGIN_RANDOM_BYTES;
+    let length = usize::try_from(length).ok().filter(|_| length <= MOST);
     let length = length.ok_or_else(|| wasmtime::format_err!("at most {MOST} random bytes at a time"))?;
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes).map_err(|error| wasmtime::format_err!("no random numbers: {error}"))?;

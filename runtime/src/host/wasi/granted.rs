@@ -75,7 +75,7 @@ impl Granted {
         let request = Arc::default();
         let output = |level| Output { plugin: Arc::clone(plugin), level, request: Arc::clone(&request) };
         let mut context = WasiCtx::builder();
-        context.stdout(output(Level::Info)).stderr(output(Level::Warn));
+        context.stdout(output(Level::Info)).stderr(output(Level::Warn)).max_random_size(limits::PLUGIN_RANDOM_BYTES);
         for folder in &grants.folders {
             let permissions = if folder.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
             let opened = context.preopened_dir(&folder.path, &folder.at, permissions);

@@ -59,6 +59,7 @@ impl RequestHook<Result> for Settings {
             "read-file" => return Err(format!("{:?}", std::fs::read("/etc/passwd")).into()),
             "environment" => return Err(format!("{:?}", std::env::vars().count()).into()),
             "connect" => return Err(format!("{:?}", std::net::TcpStream::connect("127.0.0.1:1").err()).into()),
+            "random" => return Err(format!("{} bytes", raw::random(1 << 20)).into()),
             "read-behind" => return Ok(Flow::reply(200).body(raw::end_read())),
             "exit" => std::process::exit(3),
             other => return Err(format!("there is no attack {other:?}").into()),
@@ -132,6 +133,10 @@ mod raw {
         let _ = unsafe { status() };
     }
 
+    pub(super) fn random(length: u64) -> usize {
+        wasip2::random::random::get_random_bytes(length).len()
+    }
+
     /// Begin to read a file of the granted folder, and do not wait for it.
     pub(super) fn begin_read(path: &str) {
         let (folder, _) = get_directories().remove(0);
@@ -157,5 +162,8 @@ mod raw {
     pub(super) fn begin_read(_: &str) {}
     pub(super) fn end_read() -> Vec<u8> {
         Vec::new()
+    }
+    pub(super) fn random(_: u64) -> usize {
+        0
     }
 }
