@@ -120,6 +120,17 @@ async fn a_read_that_was_begun_while_the_plugin_was_loaded_ends_in_a_hook() {
 }
 
 #[tokio::test]
+async fn output_is_written_in_small_portions_whatever_is_granted() {
+    let upstream = Upstream::echo("u").await;
+    for rest in ["enabled = true", "grants = { sockets = [\"tcp://127.0.0.1:9\"] }"] {
+        let gateway = gateway(&upstream, rest).await;
+        assert_eq!(gateway.request("GET", "/", &[("x-attack", "print-at-once")]).await.status, 500, "{rest}");
+        let line = gateway.logged("code", "plugin_failed").await;
+        assert!(line["message"].as_str().unwrap().contains("wrote more than `check-write` allows"), "{rest}: {line}");
+    }
+}
+
+#[tokio::test]
 async fn random_bytes_are_drawn_in_small_portions_whatever_is_granted() {
     let upstream = Upstream::echo("u").await;
     for rest in ["enabled = true", "grants = { sockets = [\"tcp://127.0.0.1:9\"] }"] {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncWrite, sink};
 use wasmtime::component::{Linker, ResourceTable, ResourceType};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{
-    DynInputStream, DynOutputStream, DynPollable, IoError, Network, OutputStream, Pollable, StreamResult,
+    DynInputStream, DynOutputStream, DynPollable, IoError, Network, OutputStream, Pollable, StreamError, StreamResult,
 };
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtx};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView, async_trait};
@@ -193,6 +193,9 @@ impl Pollable for OutputLines {
 #[async_trait]
 impl OutputStream for OutputLines {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > limits::PLUGIN_LOG_BYTES {
+            return Err(StreamError::trap("wrote more than `check-write` allows"));
+        }
         let Output { plugin, level, request } = &self.output;
         let request = *request.lock().unwrap_or_else(PoisonError::into_inner);
         self.lines.take(&bytes, |line| calls::log_line(plugin, request, *level, line));

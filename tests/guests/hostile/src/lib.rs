@@ -60,6 +60,7 @@ impl RequestHook<Result> for Settings {
             "environment" => return Err(format!("{:?}", std::env::vars().count()).into()),
             "connect" => return Err(format!("{:?}", std::net::TcpStream::connect("127.0.0.1:1").err()).into()),
             "random" => return Err(format!("{} bytes", raw::random(1 << 20)).into()),
+            "print-at-once" => raw::print(&b"x\n".repeat(256 << 10)),
             "read-behind" => return Ok(Flow::reply(200).body(raw::end_read())),
             "exit" => std::process::exit(3),
             other => return Err(format!("there is no attack {other:?}").into()),
@@ -137,6 +138,10 @@ mod raw {
         wasip2::random::random::get_random_bytes(length).len()
     }
 
+    pub(super) fn print(lines: &[u8]) {
+        let _ = wasip2::cli::stdout::get_stdout().write(lines);
+    }
+
     /// Begin to read a file of the granted folder, and do not wait for it.
     pub(super) fn begin_read(path: &str) {
         let (folder, _) = get_directories().remove(0);
@@ -159,6 +164,7 @@ mod raw {
     pub(super) fn header(_: &[u8]) {}
     pub(super) fn header_to(_: i32) {}
     pub(super) fn response_status() {}
+    pub(super) fn print(_: &[u8]) {}
     pub(super) fn begin_read(_: &str) {}
     pub(super) fn end_read() -> Vec<u8> {
         Vec::new()
