@@ -56,6 +56,8 @@ pub const PLUGIN_SLOTS: [u32; 4] = [4_096, 1_024, 256, 64];
 pub const PLUGIN_ADDRESSES_IN_POOL: u64 = 4 << 30;
 /// The same where there is too little of it for any pool.
 pub const PLUGIN_ADDRESSES: u64 = 16 << 20;
+/// What is left unused behind each of those, so that the code checks fewer of a guest's accesses.
+pub const PLUGIN_GUARD_ADDRESSES: u64 = 64 << 10;
 /// Slots that are in no use and keep their memory for the next instance of the same component: those that are taken and
 /// given back all the time, as by `isolation = "request"`, are few, and the rest would only hold memory.
 pub const PLUGIN_WARM_SLOTS: u32 = 16;

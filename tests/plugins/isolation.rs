@@ -1,6 +1,13 @@
 //! `isolation = "request"`: a fresh instance for each exchange, configured already, and nothing left of the last one.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::harness::gateway::folder;
 use crate::harness::{Gateway, Origin, Upstream, built, one_route};
@@ -10,8 +17,12 @@ async fn gateway(upstream: &Upstream, rest: &str) -> Gateway {
 }
 
 fn faulty(upstream: &Upstream, rest: &str) -> TempDir {
+    faulty_before(upstream.address, rest)
+}
+
+fn faulty_before(address: SocketAddr, rest: &str) -> TempDir {
     let plugin = format!("plugins = [{{ use = \"faulty\", isolation = \"request\", {rest} }}]");
-    let config = format!("{}\n[components.faulty]\npath = \"faulty.wasm\"\n", one_route(upstream.address, &plugin));
+    let config = format!("{}\n[components.faulty]\npath = \"faulty.wasm\"\n", one_route(address, &plugin));
     folder(&config, &[("faulty.wasm", &built("guests/faulty.wasm"))])
 }
 
@@ -24,6 +35,33 @@ async fn a_gateway_of_little_address_space_does_without_a_pool() {
     let answer = gateway.request("GET", "/", &[("x-fault", "grow")]).await;
     assert_eq!((answer.status, answer.header("x-gateway-error")), (500, Some("plugin_memory")));
     assert_eq!(gateway.get("/").await.upstream_got("x-calls").as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn of_little_address_space_an_instance_takes_little_and_whoever_finds_none_left_is_told_so() {
+    let silent = Origin::raw(|mut stream| async move {
+        let mut buffer = [0; 64];
+        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    })
+    .await;
+    let folder = faulty_before(silent.address, "limits = { memory = \"8MiB\" }");
+    let gateway = Arc::new(Gateway::start_within("--as=2000000000", folder).await);
+    let mut exchanges = JoinSet::new();
+    for _ in 0..200 {
+        let gateway = Arc::clone(&gateway);
+        // Each has its instance until it is answered.
+        exchanges.spawn(async move { timeout(Duration::from_secs(2), gateway.get("/")).await });
+    }
+    let mut waiting = 0;
+    while let Some(ended) = exchanges.join_next().await {
+        match ended.unwrap() {
+            Err(_) => waiting += 1,
+            Ok(answer) => {
+                assert_eq!((answer.status, answer.header("x-gateway-error")), (503, Some("gateway_overloaded")));
+            }
+        }
+    }
+    assert!(waiting >= 8, "only {waiting} found room");
 }
 
 #[tokio::test]

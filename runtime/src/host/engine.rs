@@ -45,12 +45,15 @@ fn pooled() -> wasmtime::Result<wasmtime::Engine> {
     for (scan, resident) in [(Enabled::Yes, limits::PLUGIN_RESIDENT_BYTES), (Enabled::No, 0)] {
         for slots in limits::PLUGIN_SLOTS {
             let pool = InstanceAllocationStrategy::Pooling(pool(slots, scan, resident));
-            if let Ok(engine) = engine(pool, limits::PLUGIN_ADDRESSES_IN_POOL) {
+            if let Ok(engine) = wasmtime::Engine::new(&config(pool, limits::PLUGIN_ADDRESSES_IN_POOL)) {
                 return Ok(engine);
             }
         }
     }
-    engine(InstanceAllocationStrategy::OnDemand, limits::PLUGIN_ADDRESSES)
+    let mut config = config(InstanceAllocationStrategy::OnDemand, limits::PLUGIN_ADDRESSES);
+    // By themselves they would be four times what they guard. Code that checks all needs little of them.
+    config.memory_guard_size(limits::PLUGIN_GUARD_ADDRESSES).guard_before_linear_memory(false);
+    wasmtime::Engine::new(&config)
 }
 
 fn pool(slots: u32, scan: Enabled, resident: usize) -> PoolingAllocationConfig {
@@ -72,7 +75,7 @@ fn pool(slots: u32, scan: Enabled, resident: usize) -> PoolingAllocationConfig {
 }
 
 /// `addresses` are set aside for each memory: as many as it could ever use spare its code all checks.
-fn engine(strategy: InstanceAllocationStrategy, addresses: u64) -> wasmtime::Result<wasmtime::Engine> {
+fn config(strategy: InstanceAllocationStrategy, addresses: u64) -> wasmtime::Config {
     let mut config = wasmtime::Config::new();
     config
         .allocation_strategy(strategy)
@@ -82,5 +85,5 @@ fn engine(strategy: InstanceAllocationStrategy, addresses: u64) -> wasmtime::Res
         .concurrency_support(false)
         .max_wasm_stack(limits::PLUGIN_STACK_BYTES)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32));
-    wasmtime::Engine::new(&config)
+    config
 }

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use thiserror::Error;
 use wasmtime::component::{ComponentNamedList, Instance as Guest, Lift, Lower};
 use wasmtime::{Store, Trap, WasmBacktrace};
@@ -239,6 +240,8 @@ fn classify(error: &wasmtime::Error, state: &State) -> CallError {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => CallError::TimedOut,
         _ if error.is::<wasmtime::PoolConcurrencyLimitError>() => CallError::NoRoom(story(error)),
+        // Without a pool, it is the addresses that run out.
+        _ if error.downcast_ref() == Some(&Errno::NOMEM) => CallError::NoRoom(story(error)),
         _ if state.limiter.denied => CallError::OutOfMemory,
         _ => CallError::Trapped(story(error)),
     }
