@@ -120,6 +120,25 @@ async fn a_read_that_was_begun_while_the_plugin_was_loaded_ends_in_a_hook() {
 }
 
 #[tokio::test]
+async fn a_granted_folder_is_the_same_one_whatever_is_put_in_its_place() {
+    let upstream = Upstream::echo("u").await;
+    let granted = "{ path = \"data\", at = \"/data\", write = true }, { path = \"data/inner\", at = \"/inner\" }";
+    let config = config(upstream.address, "hostile", &format!("grants = {{ files = [{granted}] }}"));
+    let folder = folder(&config, &[("guest.wasm", &built("guests/hostile.wasm"))]);
+    for (path, text) in [("data/inner", "inside"), ("outside", "a secret")] {
+        std::fs::create_dir_all(folder.path().join(path)).unwrap();
+        std::fs::write(folder.path().join(path).join("file"), text).unwrap();
+    }
+    let gateway = Gateway::start_in(folder).await;
+    assert_eq!(gateway.request("GET", "/", &[("x-attack", "replace-folder")]).await.status, 500);
+    assert!(gateway.path("data/inner").is_symlink());
+    for _ in 0..10 {
+        let answer = gateway.request("GET", "/", &[("x-attack", "read-inner")]).await;
+        assert_eq!((answer.status, answer.text()), (200, "inside"));
+    }
+}
+
+#[tokio::test]
 async fn output_is_written_in_small_portions_whatever_is_granted() {
     let upstream = Upstream::echo("u").await;
     for rest in ["enabled = true", "grants = { sockets = [\"tcp://127.0.0.1:9\"] }"] {

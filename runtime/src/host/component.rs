@@ -173,7 +173,7 @@ impl Component {
     }
 
     /// A store for one instance.
-    pub(super) fn store(&self, setup: &Setup) -> wasmtime::Result<Store<State>> {
+    pub(super) fn store(&self, setup: &Setup) -> Store<State> {
         store(self.linked.pre.engine(), (Arc::clone(&self.name), self.kv_space), &self.services, setup)
     }
 }
@@ -209,19 +209,19 @@ fn store(
     plugin: (Arc<str>, Space),
     services: &Arc<Services>,
     setup: &Setup,
-) -> wasmtime::Result<Store<State>> {
+) -> Store<State> {
     let Setup { limits, grants, metrics, .. } = setup;
     let limiter = Limiter::new(limits.memory, metrics.clone());
     let mut state = State::new(plugin, Arc::clone(services), Arc::clone(grants), limiter);
     if grants.has_wasi() {
-        state.granted = Some(Box::new(Granted::new(&state.plugin, grants)?));
+        state.granted = Some(Box::new(Granted::new(&state.plugin, grants)));
     }
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limiter);
     let body = usize::try_from(limits.body).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(body.saturating_add(limits::PLUGIN_CALL_BYTES));
     deadline::watch(&mut store);
-    Ok(store)
+    store
 }
 
 fn describe(
@@ -231,8 +231,7 @@ fn describe(
     index: ComponentExportIndex,
 ) -> Result<Description, LoadError> {
     let nobody = ("describe".into(), Space(0));
-    let store = store(engine.wasmtime(), nobody, services, &Setup::default());
-    let mut store = store.map_err(|error| LoadError::Describe(format!("{error:#}")))?;
+    let mut store = store(engine.wasmtime(), nobody, services, &Setup::default());
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
     let describe = async {
         let instance = if *waits { pre.instantiate_async(&mut store).await? } else { pre.instantiate(&mut store)? };

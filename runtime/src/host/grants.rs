@@ -2,10 +2,15 @@
 //! know, sinks that it may write to, peers that it may connect to, folders that it may look into.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use wasmtime_wasi::filesystem::Dir;
+use wasmtime_wasi::{FsPerms, OpenMode};
 
 use super::fetch::Fetcher;
 use crate::config::checked::SecretValue;
@@ -35,13 +40,33 @@ pub struct Grants {
 /// A folder that a plugin finds among its own.
 pub struct Folder {
     /// Where it is.
-    pub path: PathBuf,
+    path: PathBuf,
     /// Where the plugin finds it.
-    pub at: String,
+    pub(super) at: String,
     /// Whether the plugin may change what is in it.
-    pub write: bool,
+    write: bool,
+    /// The folder itself, whatever takes its place.
+    pub(super) opened: Dir,
     /// Its device's number and its own, which tell it from one that has taken its place.
-    pub identity: (u64, u64),
+    identity: (u64, u64),
+}
+
+impl Folder {
+    /// Open the folder at `path`.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn open(path: PathBuf, at: String, write: bool) -> io::Result<Self> {
+        fs::read_dir(&path)?;
+        let folder = File::open(&path)?;
+        let metadata = folder.metadata()?;
+        let (permissions, mode) = match write {
+            true => (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE),
+            false => (FsPerms::ReadOnly, OpenMode::READ),
+        };
+        let opened = Dir::new(folder, permissions, mode, false);
+        Ok(Self { path, at, write, opened, identity: (metadata.dev(), metadata.ino()) })
+    }
 }
 
 impl Grants {
@@ -90,7 +115,7 @@ impl Grants {
             digest.update([0]);
         }
         digest.update([4]);
-        for Folder { path, at, write, identity: (device, number) } in &self.folders {
+        for Folder { path, at, write, identity: (device, number), .. } in &self.folders {
             for part in [path.as_os_str().as_encoded_bytes(), at.as_bytes(), &[u8::from(*write)]] {
                 digest.update(part);
                 digest.update([0]);

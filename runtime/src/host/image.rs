@@ -39,7 +39,7 @@ async fn take(component: &Component, setup: &Setup) -> wasmtime::Result<Image> {
     let (context, instrumented) = wizer.instrument_component(&component.bytes)?;
     let compiled = Compiled::new(engine, &instrumented)?;
     let Linked { pre, .. } = component::link(engine, &component.services, &compiled, &setup.grants)?;
-    let mut store = component.store(setup)?;
+    let mut store = component.store(setup);
     // The whole of its memory comes out in one call.
     store.set_hostcall_fuel(usize::MAX);
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);

@@ -77,7 +77,7 @@ impl Instance {
         linked: &Linked,
         setup: &Setup,
     ) -> Result<(Self, Activation), CallError> {
-        let mut store = bounded(component, setup)?;
+        let mut store = bounded(component, setup);
         let (guest, told) = match start(&mut store, thread, component, linked, &setup.config).await {
             Ok(started) => started,
             Err(error) => return Err(classify(&error, store.data())),
@@ -94,7 +94,7 @@ impl Instance {
         image: &Image,
         setup: &Setup,
     ) -> Result<Self, CallError> {
-        let mut store = bounded(component, setup)?;
+        let mut store = bounded(component, setup);
         let Linked { pre, waits } = &image.linked;
         let guest = if *waits {
             guarded(&component.callers, thread, pre.instantiate_async(&mut store)).await
@@ -164,10 +164,10 @@ impl Instance {
 }
 
 /// The store of a new instance, which now has the time to be loaded.
-fn bounded(component: &Component, setup: &Setup) -> Result<Store<State>, CallError> {
-    let mut store = component.store(setup).map_err(|error| CallError::Failed(format!("{error:#}")))?;
+fn bounded(component: &Component, setup: &Setup) -> Store<State> {
+    let mut store = component.store(setup);
     deadline::start(&mut store, limits::PLUGIN_LOAD_TIME);
-    Ok(store)
+    store
 }
 
 /// Run `guest` under the clock's eyes, whenever it is its turn.

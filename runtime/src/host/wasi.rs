@@ -2,6 +2,7 @@
 //! much more without meaning to use it, so the rest is there too, and answers "not permitted" when called. None of it
 //! waits, so calls need no stack of their own; sockets and files, by grant, are in `wasi/granted.rs`.
 
+mod folders;
 mod granted;
 mod lookup;
 
@@ -53,8 +54,10 @@ pub(super) fn link(linker: &mut Linker<State>, component: &Component, grants: &G
         let interface = interface.split('@').next().unwrap_or_default();
         let package = interface.split('/').next().unwrap_or_default();
         if grants.has_wasi() && granted::PACKAGES.contains(&package) {
-            if interface == "sockets/ip-name-lookup" {
-                lookup::link(&mut linker.instance(name)?, &engine, &instance)?;
+            match interface {
+                "sockets/ip-name-lookup" => lookup::link(&mut linker.instance(name)?, &engine, &instance)?,
+                "filesystem/preopens" => folders::link(&mut linker.instance(name)?, &engine, &instance)?,
+                _ => {}
             }
             continue;
         }

@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use crate::config::checked::{self, Config, GrantedFolder, PluginUse};
@@ -147,13 +146,8 @@ impl<'s> Plugins<'s> {
         }
         let mut folders = Vec::new();
         for GrantedFolder { path, at, write } in &listed.files {
-            match std::fs::read_dir(&path.value).and_then(|_| std::fs::metadata(&path.value)) {
-                Ok(metadata) => folders.push(Folder {
-                    path: path.value.clone(),
-                    at: at.clone(),
-                    write: *write,
-                    identity: (metadata.dev(), metadata.ino()),
-                }),
+            match Folder::open(path.value.clone(), at.clone(), *write) {
+                Ok(folder) => folders.push(folder),
                 Err(error) => {
                     let message = format!("{} is no folder that can be read: {error}", path.value.display());
                     let help = "make it, or correct the path; a relative one starts at this file's folder";

@@ -1,6 +1,6 @@
 //! Sockets and files for plugins whose use grants them, by wasmtime-wasi: what has to wait there is awaited and holds
-//! nobody up. It takes over all of `wasi:` for such a plugin but the lookup of names, since streams and pollables have
-//! to be of one make.
+//! nobody up. It takes over all of `wasi:` for such a plugin but the lookup of names and the folders to begin with, since
+//! streams and pollables have to be of one make.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +10,12 @@ use bytes::Bytes;
 use tokio::io::{AsyncWrite, sink};
 use wasmtime::component::{Linker, ResourceTable, ResourceType};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::{
     DynInputStream, DynOutputStream, DynPollable, IoError, Network, OutputStream, Pollable, StreamError, StreamResult,
 };
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtx};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView, async_trait};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, async_trait};
 
 use super::{Denied, Lines};
 use crate::config::values::{Peer, PeerHost, Protocol};
@@ -56,6 +57,7 @@ pub(super) fn resource(name: &str) -> ResourceType {
         "output-stream" => ResourceType::host::<DynOutputStream>(),
         "error" => ResourceType::host::<IoError>(),
         "network" => ResourceType::host::<Network>(),
+        "descriptor" => ResourceType::host::<Descriptor>(),
         _ => ResourceType::host::<Denied>(),
     }
 }
@@ -70,17 +72,12 @@ impl WasiView for State {
 
 impl Granted {
     /// What `grants` say, for an instance of `plugin`.
-    pub(in crate::host) fn new(plugin: &Arc<str>, grants: &Grants) -> wasmtime::Result<Self> {
+    pub(in crate::host) fn new(plugin: &Arc<str>, grants: &Grants) -> Self {
         let reach = Arc::new(Reach { peers: Arc::clone(&grants.sockets), ..Reach::default() });
         let request = Arc::default();
         let output = |level| Output { plugin: Arc::clone(plugin), level, request: Arc::clone(&request) };
         let mut context = WasiCtx::builder();
         context.stdout(output(Level::Info)).stderr(output(Level::Warn)).max_random_size(limits::PLUGIN_RANDOM_BYTES);
-        for folder in &grants.folders {
-            let permissions = if folder.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-            let opened = context.preopened_dir(&folder.path, &folder.at, permissions);
-            opened.map_err(|error| wasmtime::format_err!("{} cannot be opened: {error}", folder.path.display()))?;
-        }
         let speaks = |protocol| grants.sockets.iter().any(|peer| peer.protocol == protocol);
         context.allow_tcp(speaks(Protocol::Tcp)).allow_udp(speaks(Protocol::Udp)).socket_addr_check({
             let reach = Arc::clone(&reach);
@@ -93,7 +90,7 @@ impl Granted {
         let sockets = Some(std::mem::take(context.sockets()));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::PLUGIN_HANDLES);
-        Ok(Self { context, table, sockets, reach, request })
+        Self { context, table, sockets, reach, request }
     }
 
     /// A hook is called: the plugin is no longer being loaded.
