@@ -31,6 +31,10 @@ pub const PLUGIN_WAIT_MAX: Duration = Duration::from_secs(600);
 /// Time for `describe` and `configure`, which run while loading. After a trap, the next request on that worker waits
 /// for a fresh instance to be configured.
 pub const PLUGIN_LOAD_TIME: Duration = Duration::from_secs(2);
+/// How many times `limits.time` all turns of a call may take together, if it waits in between.
+pub const PLUGIN_TURNS: u32 = 10;
+/// All of the loading of a plugin that may wait for granted files; changes of the configuration wait for it.
+pub const PLUGIN_LOAD_WAIT: Duration = Duration::from_secs(10);
 /// One case of `tidegate plugin test`, from its first request to its last answer's last byte.
 pub const CASE_TIME: Duration = Duration::from_secs(10);
 /// How often running guests look at the clock.

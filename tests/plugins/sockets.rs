@@ -235,6 +235,15 @@ async fn what_is_waited_for_is_not_the_plugins_time_however_busy_its_worker_is()
     assert_eq!((answer.status, answer.text()), (200, "slept"), "its time is 10 ms: {answer:?}");
 }
 
+/// Waiting for next to nothing, again and again, is no way around `limits.time`.
+#[tokio::test]
+async fn the_turns_of_a_call_have_a_bound_together() {
+    let upstream = Upstream::echo("u").await;
+    let gateway = gateway(&config(&upstream, "grants = { sockets = [\"tcp://127.0.0.1:9\"] }")).await;
+    let answer = visit(&gateway, "x-toil", 1).await;
+    assert_eq!((answer.status, answer.header("x-gateway-error")), (500, Some("plugin_timed_out")), "{answer:?}");
+}
+
 #[tokio::test]
 async fn what_it_prints_goes_into_the_log_with_the_requests_id() {
     let upstream = Upstream::echo("u").await;

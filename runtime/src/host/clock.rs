@@ -44,6 +44,24 @@ const QUIET: u8 = 0;
 const CALLED: u8 = 1;
 const CALLING: u8 = 2;
 
+/// A call under way; over when this is dropped, however it ends.
+struct End<'c> {
+    turn: Option<&'c Turn>,
+    control: &'c Control,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        match self.turn {
+            Some(Turn(turn)) => turn.store(CALLED, Ordering::Relaxed),
+            None => {
+                self.control.called.store(true, Ordering::Relaxed);
+                self.control.calling.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
 impl Clock {
     /// For this many workers. `tick` is called every [`limits::EPOCH_TICK`] while a guest runs.
     pub(super) fn start(workers: usize, tick: impl Fn() + Send + 'static) -> io::Result<Self> {
@@ -85,21 +103,14 @@ impl Callers {
             Some(Turn(turn)) => turn.store(CALLING, Ordering::Relaxed),
             None => _ = self.control.calling.fetch_add(1, Ordering::Relaxed),
         }
+        let _end = End { turn, control: &self.control };
         // Should it fall asleep at this very moment, it looks again by itself after a nap.
         if self.asleep.load(Ordering::Relaxed)
             && let Some(clock) = self.clock.get()
         {
             clock.unpark();
         }
-        let result = guest();
-        match turn {
-            Some(Turn(turn)) => turn.store(CALLED, Ordering::Relaxed),
-            None => {
-                self.control.called.store(true, Ordering::Relaxed);
-                self.control.calling.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
-        result
+        guest()
     }
 
     fn keep_time(&self, tick: &impl Fn()) {

@@ -1,7 +1,7 @@
 //! How long a guest may run. Once half of its time has passed on the wall, the time its thread really runs is counted
 //! from there: so a call has all of its time however busy the machine is, a runaway has half as much again at most, and
 //! a call that ends within the first half, as nearly all do, never pays for asking. What a guest waits for is not its
-//! time: after each wait it has all of its time again.
+//! time: after each wait it has all of its time again, up to a bound that `instance.rs` keeps.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -59,7 +59,8 @@ fn ticks(time: Duration) -> u64 {
     nanoseconds(time).div_ceil(nanoseconds(limits::EPOCH_TICK)) + 1
 }
 
-fn cpu_time() -> Duration {
+/// What the thread has run for.
+pub(super) fn cpu_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(now.tv_sec).unwrap_or_default(), u32::try_from(now.tv_nsec).unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -97,7 +98,7 @@ impl Instance {
         let mut store = bounded(component, setup);
         let Linked { pre, waits } = &image.linked;
         let guest = if *waits {
-            guarded(&component.callers, thread, pre.instantiate_async(&mut store)).await
+            guarded(&component.callers, thread, limits::PLUGIN_LOAD_TIME, pre.instantiate_async(&mut store)).await
         } else {
             component.callers.call(thread, || pre.instantiate(&mut store))
         };
@@ -157,7 +158,7 @@ impl Instance {
                 let function = hook.function(functions, exports, guest, &mut *store)?;
                 function.call_async(&mut *store, arguments).await
             };
-            guarded(&component.callers, caller.thread, call).await
+            guarded(&component.callers, caller.thread, time, call).await
         };
         result.map_err(|error| classify(&error, lent.instance.store.data()))
     }
@@ -171,13 +172,25 @@ fn bounded(component: &Component, setup: &Setup) -> Store<State> {
 }
 
 /// Run `guest` under the clock's eyes, whenever it is its turn.
-async fn guarded<T>(callers: &Callers, thread: usize, guest: impl Future<Output = T>) -> T {
+///
+/// It has `time` for each turn; so that nobody gets around that by waiting for nothing again and again, all turns of a
+/// call together have no more than some times as much.
+async fn guarded<T>(
+    callers: &Callers,
+    thread: usize,
+    time: Duration,
+    guest: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
     let mut guest = pin!(guest);
+    let mut left = time.saturating_mul(limits::PLUGIN_TURNS);
     poll_fn(|cx| {
-        callers.call(thread, || {
+        let begun = deadline::cpu_time();
+        let polled = callers.call(thread, || {
             deadline::turn();
             guest.as_mut().poll(cx)
-        })
+        });
+        left = left.saturating_sub(deadline::cpu_time().saturating_sub(begun));
+        if polled.is_pending() && left.is_zero() { Poll::Ready(Err(Trap::Interrupt.into())) } else { polled }
     })
     .await
 }
@@ -196,7 +209,7 @@ async fn start(
                 guest.get_typed_func::<(&str,), (Result<Told, String>,)>(&mut *store, component.configure)?;
             Ok((guest, configure.call_async(&mut *store, (config,)).await?.0))
         };
-        return guarded(&component.callers, thread, start).await;
+        return guarded(&component.callers, thread, limits::PLUGIN_LOAD_TIME, start).await;
     }
     component.callers.call(thread, || {
         let guest = pre.instantiate(&mut *store)?;

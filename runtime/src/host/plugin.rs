@@ -68,7 +68,11 @@ impl Plugin {
         let linked = component.linked(&setup.grants).map_err(|error| format!("{error:#}"))?;
         let start = || {
             let start = || Instance::start(CONTROL, &component, &linked, &setup);
-            let started = if setup.grants.has_wasi() { aside(start, setup.limits.wait) } else { now(start()) };
+            let started = if setup.grants.has_wasi() {
+                aside(start, setup.limits.wait.min(limits::PLUGIN_LOAD_WAIT))
+            } else {
+                now(start())
+            };
             started.map_err(|error| error.to_string())
         };
         let (first, activation) = start()?;
@@ -271,7 +275,8 @@ where
         });
         // What is left of it waits for a file, if anything is.
         runtime.shutdown_background();
-        Ok(started.unwrap_or(Err(CallError::Overdue(limit))))
+        let overdue = || Err(CallError::Failed(format!("it waited for more than {limit:?} while it was loaded")));
+        Ok(started.unwrap_or_else(|_| overdue()))
     };
     thread::scope(|scope| {
         let loading = thread::Builder::new().name("plugin-load".into()).spawn_scoped(scope, wait).map_err(failed)?;

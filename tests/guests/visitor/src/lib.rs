@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use tidegate_sdk::prelude::*;
@@ -67,6 +67,14 @@ impl RequestHook for Settings {
             }
             println!("slept for {pauses} ms");
             Ok("slept".to_owned())
+        } else if asked("x-toil").is_some() {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(5) {
+                let turn = Instant::now();
+                while turn.elapsed() < Duration::from_millis(2) {}
+                thread::sleep(Duration::from_nanos(1));
+            }
+            Ok("toiled".to_owned())
         } else if asked("x-prepared").is_some() {
             Ok(PREPARED.get().cloned().unwrap_or_default())
         } else {
