@@ -140,6 +140,11 @@ async fn folders_that_cannot_be_granted_are_faults_with_their_place() {
             &READ.replace("] }", ", { path = \"data/deep\", at = \"/data\" }] }"),
             "another folder is at \"/data\" already",
         ),
+        (
+            "grants = { files = [{ path = \"data\", at = \"/data\", write = true }, \
+             { path = \"data/deep\", at = \"/deep\" }] }",
+            "data/deep is below",
+        ),
         ("grants = { files = [\"data\"] }", "each of `files` must be a table"),
         (
             &format!("{READ}, config = {{ prepare = \"/data/none\" }}"),

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::checked::{self, Config, GrantedFolder, PluginUse};
@@ -146,6 +147,13 @@ impl<'s> Plugins<'s> {
         }
         let mut folders = Vec::new();
         for GrantedFolder { path, at, write } in &listed.files {
+            if let Some(above) = self.writable_above(&path.value) {
+                let (path_shown, above) = (path.value.display(), above.display());
+                let message = format!("{path_shown} is below {above}, which a plugin may change");
+                let help = "that plugin could put any folder in its place: grant the upper one, or move one elsewhere";
+                self.faults.at_with_help(&path.span, message, help);
+                continue;
+            }
             match Folder::open(path.value.clone(), at.clone(), *write) {
                 Ok(folder) => folders.push(folder),
                 Err(error) => {
@@ -169,6 +177,19 @@ impl<'s> Plugins<'s> {
             return None;
         }
         Some(grants)
+    }
+
+    /// A folder around this one that some use may write to.
+    fn writable_above(&self, folder: &Path) -> Option<&'s Path> {
+        let folder = folder.canonicalize().ok()?;
+        let services = &self.config.services;
+        let routes = services.iter().flat_map(|service| &service.routes);
+        let uses = self.config.plugins.iter().chain(services.iter().flat_map(|service| &service.plugins));
+        let uses = uses.chain(routes.flat_map(|route| &route.plugins));
+        let writable = uses.flat_map(|plugin_use| &plugin_use.grants.files).filter(|granted| granted.write);
+        let around =
+            |above: &Path| above.canonicalize().is_ok_and(|above| folder != above && folder.starts_with(above));
+        writable.map(|granted| granted.path.value.as_path()).find(|above| around(above))
     }
 
     fn component(&mut self, plugin_use: &PluginUse) -> Option<Arc<Component>> {

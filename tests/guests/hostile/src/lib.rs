@@ -61,7 +61,6 @@ impl RequestHook<Result> for Settings {
             "connect" => return Err(format!("{:?}", std::net::TcpStream::connect("127.0.0.1:1").err()).into()),
             "random" => return Err(format!("{} bytes", raw::random(1 << 20)).into()),
             "print-at-once" => raw::print(&b"x\n".repeat(256 << 10)),
-            "replace-folder" => raw::replace_folder(),
             "read-inner" => return Ok(Flow::reply(200).body(std::fs::read("/inner/file")?)),
             "read-behind" => return Ok(Flow::reply(200).body(raw::end_read())),
             "exit" => std::process::exit(3),
@@ -144,14 +143,6 @@ mod raw {
         let _ = wasip2::cli::stdout::get_stdout().write(lines);
     }
 
-    /// Put a link into the place of a folder that is granted by itself, and have another instance made that finds it.
-    pub(super) fn replace_folder() {
-        let (folder, _) = get_directories().remove(0);
-        folder.rename_at("inner", &folder, "moved").unwrap();
-        folder.symlink_at("../outside", "inner").unwrap();
-        panic!("on purpose");
-    }
-
     /// Begin to read a file of the granted folder, and do not wait for it.
     pub(super) fn begin_read(path: &str) {
         let (folder, _) = get_directories().remove(0);
@@ -175,7 +166,6 @@ mod raw {
     pub(super) fn header_to(_: i32) {}
     pub(super) fn response_status() {}
     pub(super) fn print(_: &[u8]) {}
-    pub(super) fn replace_folder() {}
     pub(super) fn begin_read(_: &str) {}
     pub(super) fn end_read() -> Vec<u8> {
         Vec::new()
