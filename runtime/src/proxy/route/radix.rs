@@ -77,7 +77,10 @@ impl<T: Copy> Radix<T> {
             1 => self.nodes.get(start),
             count => {
                 let edges = node.edges().or_else(|| self.edges.get(start..start + usize::from(count)))?;
-                self.nodes.get(start + edges.binary_search(&first).ok()?)
+                // Digits and letters often stand there without a gap.
+                let guess = edges.first().map(|least| usize::from(first.wrapping_sub(*least)));
+                let guess = guess.filter(|guess| edges.get(*guess) == Some(&first));
+                self.nodes.get(start + guess.or_else(|| edges.binary_search(&first).ok())?)
             }
         }
     }
