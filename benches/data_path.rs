@@ -105,7 +105,7 @@ fn chain(criterion: &mut Criterion) {
             let mut exchange = exchange(&snapshot);
             // Whatever is measured, it must be the real thing.
             pass(&snapshot, &mut exchange);
-            assert_eq!(exchange.credential.is_some(), plugins.contains("key-auth"));
+            assert_eq!(exchange.authenticated.is_some(), plugins.contains("key-auth"));
             (snapshot, RefCell::new(exchange))
         });
         group.bench_function(name, |bencher| {

@@ -19,7 +19,12 @@ fn consumer(number: usize) -> Consumer {
         username: Located { value: format!("consumer-{number}").parse().unwrap(), span: 0..0 },
         custom_id: None,
         groups: Vec::new(),
-        credentials: vec![Credential { kind, digest: Sha256::digest(key(number)).into(), span: 0..0 }],
+        credentials: vec![Credential {
+            kind,
+            digest: Sha256::digest(key(number)).into(),
+            fields: Vec::new(),
+            span: 0..0,
+        }],
     }
 }
 

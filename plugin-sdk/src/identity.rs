@@ -61,6 +61,27 @@ impl Credential {
     pub fn consumer(&self) -> &Consumer {
         &self.consumer
     }
+
+    /// What gateway.toml keeps with the credential's key: its `password`, `secret`, `algorithm` or
+    /// `public_key`. `None` if it keeps no such thing, or if the credential's kind is neither called
+    /// like the plugin nor granted to it: `grants = { credentials = ["badge"] }`.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let enter = Hook(|request: &mut Request| {
+    ///     let pin = identity::find("badge", "b-17").and_then(|badge| badge.field("password"));
+    ///     match (pin, request.header("x-pin")) {
+    ///         (Some(pin), Some(told)) if tidegate_sdk::crypto::equal(&pin, told.as_bytes()) => Flow::Next,
+    ///         _ => Flow::reply(401).empty(),
+    ///     }
+    /// });
+    /// let badge = || Exchange::get("/").credential("badge", "b-17", Consumer::default()).credential_field("password", "1234");
+    /// assert_eq!(badge().header("x-pin", "1234").request(&enter), Outcome::Next);
+    /// assert_eq!(badge().header("x-pin", "4321").request(&enter).reply().status, 401);
+    /// ```
+    pub fn field(&self, name: &str) -> Option<Vec<u8>> {
+        host::identity::field(&self.id, name)
+    }
 }
 
 /// Someone who uses the upstreams through the gateway.
@@ -102,14 +123,7 @@ pub struct Consumer {
 /// assert_eq!(with("/?badge=b-18").request(&known).reply().status, 401);
 /// ```
 pub fn find(kind: &str, key: &str) -> Option<Credential> {
-    host::identity::find(kind, key).map(|found| Credential {
-        id: found.id,
-        consumer: Consumer {
-            username: found.consumer.username,
-            custom_id: found.consumer.custom_id,
-            groups: found.consumer.groups,
-        },
-    })
+    host::identity::find(kind, key).map(|found| Credential { id: found.id, consumer: found.consumer.into() })
 }
 
 /// [`find`] and [`authenticate`] at once, for who needs to know no more, at half the price: whether there
@@ -152,4 +166,152 @@ pub fn authenticate_by_key(kind: &str, key: &str) -> bool {
 /// There is no such credential.
 pub fn authenticate(credential: &Credential) -> Result<(), String> {
     host::identity::authenticate(&credential.id)
+}
+
+/// As whom the plugins before this one have let the request in.
+///
+/// ```
+/// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let members = Hook(|_: &mut Request| match identity::authenticated() {
+///     Some(caller) if caller.consumer.groups.iter().any(|group| group == "members") => Flow::Next,
+///     Some(_) => Flow::reply(403).empty(),
+///     None => Flow::reply(401).empty(),
+/// });
+/// let alice = Consumer { username: "alice".to_owned(), groups: vec!["members".to_owned()], ..Consumer::default() };
+/// assert_eq!(Exchange::get("/").authenticated(alice).request(&members), Outcome::Next);
+/// assert_eq!(Exchange::get("/").request(&members).reply().status, 401);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Who it is.
+    pub consumer: Consumer,
+    /// The [id](Credential::id) of the credential that has shown it, if one has.
+    pub credential: Option<String>,
+    /// Whether nobody knows who it really is, and `consumer` stands for all such.
+    pub anonymous: bool,
+}
+
+/// As whom the request has been let in so far, if it has been.
+///
+/// ```
+/// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook}};
+/// let told = Hook(|_: &mut Request| {
+///     identity::authenticate_by_key("badge", "b-17");
+///     let caller = identity::authenticated().expect("the badge is known");
+///     Flow::reply(200).body(format!("{} by {:?}", caller.consumer.username, caller.credential))
+/// });
+/// let alice = Consumer { username: "alice".to_owned(), ..Consumer::default() };
+/// let mut exchange = Exchange::get("/").credential("badge", "b-17", alice);
+/// assert_eq!(exchange.request(&told).reply().text(), "alice by Some(\"badge-1\")");
+/// ```
+pub fn authenticated() -> Option<Caller> {
+    host::identity::authenticated().map(|caller| Caller {
+        consumer: caller.consumer.into(),
+        credential: caller.credential,
+        anonymous: caller.way == host::identity::Way::Anonymous,
+    })
+}
+
+/// Whether a plugin before this one knows who sent the request. Where several plugins may each let
+/// a request in, those behind the one that did have nothing left to ask.
+///
+/// ```
+/// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let guests_too = Hook(|_: &mut Request| -> Result {
+///     if !identity::settled() {
+///         identity::authenticate_anonymously("guest")?;
+///     }
+///     Ok(Flow::Next)
+/// });
+/// let named = |username: &str| Consumer { username: username.to_owned(), ..Consumer::default() };
+/// let mut exchange = Exchange::get("/").known_consumer(named("guest"));
+/// assert_eq!(exchange.request(&guests_too), Outcome::Next);
+/// assert_eq!(exchange.consumer(), Some("guest"));
+/// let mut exchange = Exchange::get("/").known_consumer(named("guest")).authenticated(named("alice"));
+/// assert_eq!(exchange.request(&guests_too), Outcome::Next);
+/// assert_eq!(exchange.consumer(), Some("alice"));
+/// ```
+pub fn settled() -> bool {
+    authenticated().is_some_and(|caller| !caller.anonymous)
+}
+
+/// The consumer of this name.
+///
+/// ```
+/// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook}};
+/// let told = Hook(|_: &mut Request| match identity::consumer("alice") {
+///     Some(alice) => Flow::reply(200).body(alice.groups.join(" ")),
+///     None => Flow::reply(404).empty(),
+/// });
+/// let alice = Consumer { username: "alice".to_owned(), groups: vec!["staff".to_owned()], ..Consumer::default() };
+/// assert_eq!(Exchange::get("/").known_consumer(alice).request(&told).reply().text(), "staff");
+/// assert_eq!(Exchange::get("/").request(&told).reply().status, 404);
+/// ```
+pub fn consumer(username: &str) -> Option<Consumer> {
+    host::identity::find_consumer(host::identity::ConsumerBy::Username, username).map(Consumer::from)
+}
+
+/// The consumer whom another system calls so: its [`custom_id`](Consumer::custom_id).
+///
+/// ```
+/// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook}};
+/// let told = Hook(|_: &mut Request| match identity::consumer_by_custom_id("4711") {
+///     Some(known) => Flow::reply(200).body(known.username),
+///     None => Flow::reply(404).empty(),
+/// });
+/// let alice = Consumer { username: "alice".to_owned(), custom_id: Some("4711".to_owned()), ..Consumer::default() };
+/// assert_eq!(Exchange::get("/").known_consumer(alice).request(&told).reply().text(), "alice");
+/// ```
+pub fn consumer_by_custom_id(custom_id: &str) -> Option<Consumer> {
+    host::identity::find_consumer(host::identity::ConsumerBy::CustomId, custom_id).map(Consumer::from)
+}
+
+/// Declares that the request comes from this consumer, whom the plugin knows by other means than a
+/// credential of the configuration. The upstream is told as by [`authenticate`], but for
+/// X-Credential-Identifier.
+///
+/// ```
+/// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let enter = Hook(|_: &mut Request| -> Result {
+///     identity::authenticate_as("alice")?;
+///     Ok(Flow::Next)
+/// });
+/// let alice = Consumer { username: "alice".to_owned(), ..Consumer::default() };
+/// let mut exchange = Exchange::get("/").known_consumer(alice);
+/// assert_eq!(exchange.request(&enter), Outcome::Next);
+/// assert_eq!(exchange.upstream_headers().first("x-consumer-username"), Some("alice"));
+/// assert_eq!(Exchange::get("/").request(&enter).failure(), "there is no consumer \"alice\"");
+/// ```
+///
+/// # Errors
+/// There is no such consumer.
+pub fn authenticate_as(username: &str) -> Result<(), String> {
+    host::identity::authenticate_as(username, host::identity::Way::Known)
+}
+
+/// Declares that nobody knows who sent the request, and takes it for this consumer's. The upstream is
+/// told by X-Anonymous-Consumer, too.
+///
+/// ```
+/// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let guests = Hook(|_: &mut Request| -> Result {
+///     identity::authenticate_anonymously("guest")?;
+///     Ok(Flow::Next)
+/// });
+/// let guest = Consumer { username: "guest".to_owned(), ..Consumer::default() };
+/// let mut exchange = Exchange::get("/").known_consumer(guest);
+/// assert_eq!(exchange.request(&guests), Outcome::Next);
+/// assert_eq!(exchange.upstream_headers().first("x-anonymous-consumer"), Some("true"));
+/// ```
+///
+/// # Errors
+/// There is no such consumer.
+pub fn authenticate_anonymously(username: &str) -> Result<(), String> {
+    host::identity::authenticate_as(username, host::identity::Way::Anonymous)
+}
+
+impl From<host::identity::Consumer> for Consumer {
+    fn from(told: host::identity::Consumer) -> Self {
+        Self { username: told.username, custom_id: told.custom_id, groups: told.groups }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::checked;
+use crate::config::checked::{self, SecretValue};
 
 /// Who may come in.
 pub struct Consumer {
@@ -25,6 +25,50 @@ pub struct Credential {
     pub id: Arc<str>,
     /// Whose it is.
     pub consumer: Arc<Consumer>,
+    /// Which plugin asks for it.
+    pub kind: Arc<str>,
+    fields: Box<[(&'static str, SecretValue)]>,
+}
+
+impl Credential {
+    /// What is kept with the key under this name: a password's hash, say.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value.reveal())
+    }
+}
+
+/// As whom a request has been let in, and how.
+#[derive(Clone)]
+pub enum Authenticated {
+    /// By what it has shown.
+    By(Arc<Credential>),
+    /// By the word of a plugin that knows them by other means.
+    As(Arc<Consumer>),
+    /// As the one whom a plugin takes everybody for that it does not know.
+    Anonymously(Arc<Consumer>),
+}
+
+impl Authenticated {
+    /// Who it is.
+    pub fn consumer(&self) -> &Arc<Consumer> {
+        match self {
+            Self::By(credential) => &credential.consumer,
+            Self::As(consumer) | Self::Anonymously(consumer) => consumer,
+        }
+    }
+
+    /// What it has shown.
+    pub fn credential(&self) -> Option<&Credential> {
+        match self {
+            Self::By(credential) => Some(credential),
+            Self::As(_) | Self::Anonymously(_) => None,
+        }
+    }
+
+    /// Whether it is unknown who it really is.
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Anonymously(_))
+    }
 }
 
 /// All credentials, found by what opens them. Keys are looked up by digest, so the time that takes tells nothing about
@@ -32,8 +76,12 @@ pub struct Credential {
 #[derive(Default)]
 pub struct Identities {
     /// Credentials of different kinds never open one another's doors.
-    kinds: HashMap<Box<str>, ByKey>,
+    kinds: HashMap<Arc<str>, ByKey>,
     by_id: HashMap<Arc<str>, Arc<Credential>>,
+    by_username: HashMap<Arc<str>, Arc<Consumer>>,
+    by_custom_id: HashMap<String, Arc<Consumer>>,
+    /// As whom requests have been let in before any plugin sees them: in rehearsals only.
+    pub presumed: Option<Authenticated>,
 }
 
 /// By the SHA-256 of their keys, which needs no hashing any more.
@@ -50,6 +98,21 @@ impl Identities {
         self.by_id.get(id)
     }
 
+    /// The consumer of this name.
+    pub fn by_username(&self, username: &str) -> Option<&Arc<Consumer>> {
+        self.by_username.get(username)
+    }
+
+    /// The consumer whom another system calls so.
+    pub fn by_custom_id(&self, custom_id: &str) -> Option<&Arc<Consumer>> {
+        self.by_custom_id.get(custom_id)
+    }
+
+    /// Let requests be of whoever this key belongs to, before any plugin sees them.
+    pub fn presume(&mut self, kind: &str, key: &[u8]) {
+        self.presumed = self.find(kind, key).cloned().map(Authenticated::By);
+    }
+
     /// Index `consumers`.
     pub fn new(consumers: &[checked::Consumer]) -> Self {
         let mut identities = Self::default();
@@ -59,11 +122,22 @@ impl Identities {
                 custom_id: listed.custom_id.clone(),
                 groups: listed.groups.clone(),
             });
+            identities.by_username.insert(Arc::clone(&consumer.username), Arc::clone(&consumer));
+            if let Some(custom_id) = &consumer.custom_id {
+                identities.by_custom_id.insert(custom_id.clone(), Arc::clone(&consumer));
+            }
             for (position, credential) in listed.credentials.iter().enumerate() {
                 let (kind, key) = (credential.kind.as_str(), credential.digest);
                 let id = id(kind, &consumer.username, position);
-                let credential = Arc::new(Credential { id: Arc::clone(&id), consumer: Arc::clone(&consumer) });
-                identities.kinds.entry(kind.into()).or_default().insert(key, Arc::clone(&credential));
+                let kind =
+                    identities.kinds.get_key_value(kind).map_or_else(|| kind.into(), |(known, _)| Arc::clone(known));
+                let credential = Arc::new(Credential {
+                    id: Arc::clone(&id),
+                    consumer: Arc::clone(&consumer),
+                    kind: Arc::clone(&kind),
+                    fields: credential.fields.iter().map(|(name, value)| (*name, value.clone())).collect(),
+                });
+                identities.kinds.entry(kind).or_default().insert(key, Arc::clone(&credential));
                 identities.by_id.insert(id, credential);
             }
         }
@@ -106,7 +180,12 @@ mod tests {
             username: Located { value: username.parse().unwrap(), span: 0..0 },
             custom_id: None,
             groups: Vec::new(),
-            credentials: vec![checked::Credential { kind: kind.parse().unwrap(), digest, span: 0..0 }],
+            credentials: vec![checked::Credential {
+                kind: kind.parse().unwrap(),
+                digest,
+                fields: Vec::new(),
+                span: 0..0,
+            }],
         }
     }
 

@@ -65,7 +65,7 @@ fn hash(on: &HashOn, exchange: &Exchange) -> Option<u64> {
         HashOn::Cookie(name) => hasher.write(cookie(&request.headers, name)?.as_bytes()),
         HashOn::Address => exchange.client.ip().hash(&mut hasher),
         HashOn::Path => hasher.write(request.target.path().as_bytes()),
-        HashOn::Consumer => hasher.write(exchange.credential.as_ref()?.consumer.username.as_bytes()),
+        HashOn::Consumer => hasher.write(exchange.authenticated.as_ref()?.consumer().username.as_bytes()),
     }
     Some(hasher.finish())
 }

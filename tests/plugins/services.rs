@@ -47,6 +47,25 @@ async fn hits_are_counted_exactly_however_many_come_at_a_time() {
 }
 
 #[tokio::test]
+async fn what_is_kept_with_a_credential_is_for_plugins_of_its_name_and_those_that_are_granted_it() {
+    let upstream = Upstream::echo("u").await;
+    let consumers = "[[consumers]]\nusername = \"alice\"\ncredentials = [\n\
+        { kind = \"services\", username = \"a\", secret = \"own\" },\n\
+        { kind = \"jwt\", key = \"a\", secret = \"another's\" },\n]\n";
+    let plain = config(&upstream, 1);
+    let granted = plain.replace("use = \"services\"", "use = \"services\", grants = { credentials = [\"jwt\"] }");
+    assert_ne!(plain, granted);
+    for (config, of_others) in [(plain, Value::Null), (granted, json!("another's"))] {
+        let files = [("services.wasm", &*built("guests/services.wasm"))];
+        let gateway = Gateway::start_with(&format!("{config}{consumers}"), &files).await;
+        let secret = async |kind, key| ask(&gateway, &[("x-do", "secret"), ("x-kind", kind), ("x-key", key)]).await;
+        assert_eq!(secret("services", "a").await, "own");
+        assert_eq!(secret("services", "b").await, Value::Null);
+        assert_eq!(secret("jwt", "a").await, of_others);
+    }
+}
+
+#[tokio::test]
 async fn gateways_that_share_a_redis_count_together_and_say_what_happens_without_it() {
     let upstream = Upstream::echo("u").await;
     let redis = Program::redis().await;

@@ -15,6 +15,7 @@ use crate::values::{Body, Fields, Method, Presence, Status, Target};
 pub(crate) struct File {
     config: Option<Value>,
     credentials: Option<Vec<Credential>>,
+    authenticated: Option<String>,
     secrets: Option<BTreeMap<String, String>>,
     sinks: Option<Vec<String>>,
     servers: Option<BTreeMap<String, Answer>>,
@@ -30,6 +31,7 @@ struct Draft {
     name: String,
     config: Option<Value>,
     credentials: Option<Vec<Credential>>,
+    authenticated: Option<String>,
     secrets: Option<BTreeMap<String, String>>,
     sinks: Option<Vec<String>>,
     servers: Option<BTreeMap<String, Answer>>,
@@ -51,6 +53,8 @@ pub struct Case {
     pub config: Value,
     /// Who may come in.
     pub credentials: Vec<Credential>,
+    /// Whom a plugin before this one has found the request to come from: one who has a credential.
+    pub authenticated: Option<String>,
     /// Secrets that the plugin is granted, by name.
     pub secrets: BTreeMap<String, String>,
     /// Sinks that it is granted.
@@ -84,6 +88,9 @@ pub struct Credential {
     /// Groups they belong to.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// What is kept with the key: `password`, `secret`, `algorithm`, `public_key`.
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
 }
 
 /// What a client sends: `GET /` unless it says otherwise.
@@ -183,7 +190,7 @@ pub struct ExpectedResponse {
 
 impl File {
     pub(crate) fn into_cases(self) -> Result<Vec<Case>, String> {
-        let Self { config, credentials, secrets, sinks, servers, upstreams, case } = self;
+        let Self { config, credentials, authenticated, secrets, sinks, servers, upstreams, case } = self;
         if case.is_empty() {
             return Err("it has no [[case]]".to_owned());
         }
@@ -195,10 +202,11 @@ impl File {
             if !config.is_object() {
                 return Err(format!("the config of \"{}\" must be a table", draft.name));
             }
-            Ok(Case {
+            let case = Case {
                 name: draft.name,
                 config,
                 credentials: draft.credentials.or_else(|| credentials.clone()).unwrap_or_default(),
+                authenticated: draft.authenticated.or_else(|| authenticated.clone()),
                 secrets: draft.secrets.or_else(|| secrets.clone()).unwrap_or_default(),
                 sinks: draft.sinks.or_else(|| sinks.clone()).unwrap_or_default(),
                 servers: draft.servers.or_else(|| servers.clone()).unwrap_or_default(),
@@ -207,9 +215,23 @@ impl File {
                 times: draft.times.map_or(1, NonZeroU32::get),
                 answer: draft.answer,
                 expect: draft.expect,
-            })
+            };
+            match &case.authenticated {
+                Some(name) if case.caller().is_none() => {
+                    Err(format!("no credential of the case \"{}\" is {name}'s, who is to be authenticated", case.name))
+                }
+                _ => Ok(case),
+            }
         };
         case.into_iter().map(complete).collect()
+    }
+}
+
+impl Case {
+    /// The first credential of who is authenticated.
+    pub fn caller(&self) -> Option<&Credential> {
+        let name = self.authenticated.as_ref()?;
+        self.credentials.iter().find(|credential| credential.username == *name)
     }
 }
 

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde_json::Value;
-use tidegate_cases::{Answer, Body, Case, Seen, SeenRequest, SeenResponse};
+use tidegate_cases::{Answer, Body, Case, Credential, Seen, SeenRequest, SeenResponse};
 
 use super::state::ResponseHead;
 use super::{Exchange, Headers, Outcome, ended, refusal, schema};
@@ -120,8 +120,13 @@ fn exchange(case: &Case) -> Exchange {
         exchange = exchange.header(name, value);
     }
     for known in &case.credentials {
-        let (username, custom_id, groups) = (known.username.clone(), known.custom_id.clone(), known.groups.clone());
-        exchange = exchange.credential(&known.kind, &known.key, Consumer { username, custom_id, groups });
+        exchange = exchange.credential(&known.kind, &known.key, consumer(known));
+        for (name, value) in &known.fields {
+            exchange = exchange.credential_field(name, value);
+        }
+    }
+    if let Some(caller) = case.caller() {
+        exchange = exchange.authenticated(consumer(caller));
     }
     for (name, value) in &case.secrets {
         exchange = exchange.secret(name, value);
@@ -137,6 +142,11 @@ fn exchange(case: &Case) -> Exchange {
     exchange.state.servers =
         servers.map(|(asked, answer)| (asked.clone(), head(answer), whole(answer.body.as_ref()))).collect();
     exchange.body(whole(request.body.as_ref())).answer_body(whole(case.answer.body.as_ref()))
+}
+
+fn consumer(known: &Credential) -> Consumer {
+    let Credential { username, custom_id, groups, .. } = known.clone();
+    Consumer { username, custom_id, groups }
 }
 
 fn head(answer: &Answer) -> ResponseHead {

@@ -9,6 +9,7 @@ use super::state::{Call, State};
 pub(crate) mod counters;
 pub(crate) mod crypto;
 pub(crate) mod http_client;
+pub(crate) mod identity;
 pub(crate) mod kv;
 pub(crate) mod metrics;
 pub(crate) mod request;
@@ -125,7 +126,7 @@ pub(crate) mod exchange {
     }
 
     pub(crate) fn consumer() -> Option<String> {
-        current(|state| state.consumer.as_ref().map(|credential| credential.consumer.username.clone()))
+        current(|state| state.caller.as_ref().map(|caller| caller.consumer.username.clone()))
     }
 
     pub(crate) fn get(key: &str) -> Option<Vec<u8>> {
@@ -180,50 +181,6 @@ pub(crate) mod exchange {
             sent: ended.sent,
             begun: microseconds(ended.begun.duration_since(UNIX_EPOCH).unwrap_or_default()),
         })
-    }
-}
-
-pub(crate) mod identity {
-    use super::current;
-    use crate::bindings::imports::tidegate::plugin::identity::{Consumer, Credential};
-    use crate::testing::state::{self, State};
-
-    pub(crate) fn find(kind: &str, key: &str) -> Option<Credential> {
-        current(|state| {
-            let found = find_in(state, kind, key)?;
-            let consumer = found.consumer.clone();
-            Some(Credential {
-                id: found.id.clone(),
-                consumer: Consumer {
-                    username: consumer.username,
-                    custom_id: consumer.custom_id,
-                    groups: consumer.groups,
-                },
-            })
-        })
-    }
-
-    pub(crate) fn authenticate_by_key(kind: &str, key: &str) -> bool {
-        current(|state| match find_in(state, kind, key).cloned() {
-            Some(found) => {
-                state.consumer = Some(found);
-                true
-            }
-            None => false,
-        })
-    }
-
-    pub(crate) fn authenticate(credential: &str) -> Result<(), String> {
-        current(|state| {
-            let found = state.credentials.iter().find(|known| known.id == credential);
-            let found = found.ok_or_else(|| format!("there is no credential {credential:?}"))?;
-            state.consumer = Some(found.clone());
-            Ok(())
-        })
-    }
-
-    fn find_in<'s>(state: &'s State, kind: &str, key: &str) -> Option<&'s state::Credential> {
-        state.credentials.iter().find(|credential| credential.kind == kind && credential.key == key)
     }
 }
 

@@ -168,7 +168,7 @@ impl Exchange {
     /// assert_eq!(exchange.consumer(), Some("alice"));
     /// ```
     pub fn consumer(&self) -> Option<&str> {
-        self.state.consumer.as_ref().map(|credential| credential.consumer.username.as_str())
+        self.state.caller.as_ref().map(|caller| caller.consumer.username.as_str())
     }
 
     /// A metric of the plugin's own, like `denied_total{reason="expired"}`, with its labels by name; of a histogram, the

@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 use super::{Headers, Reply, path};
 use crate::exchange::{ClientCertificate, Ended};
 use crate::host::types;
-use crate::identity::Consumer;
+use crate::identity::{Caller, Consumer};
 use crate::log::Level;
 
 #[derive(Debug, Clone)]
@@ -37,8 +37,10 @@ pub(super) struct State {
     pub(super) upstreams: Vec<String>,
     pub(super) chosen_upstream: Option<String>,
     pub(super) credentials: Vec<Credential>,
-    /// By which credential, too.
-    pub(super) consumer: Option<Credential>,
+    /// Consumers, besides those that credentials belong to.
+    pub(super) consumers: Vec<Consumer>,
+    /// As whom the request has been let in.
+    pub(super) caller: Option<Caller>,
     pub(super) scratch: BTreeMap<String, Vec<u8>>,
     pub(super) shared: BTreeMap<String, Vec<u8>>,
     pub(super) secrets: BTreeMap<String, Vec<u8>>,
@@ -111,6 +113,14 @@ pub(super) struct Credential {
     pub(super) key: String,
     pub(super) id: String,
     pub(super) consumer: Consumer,
+    pub(super) fields: BTreeMap<String, Vec<u8>>,
+}
+
+impl Credential {
+    /// Who comes in by it.
+    pub(super) fn caller(&self) -> Caller {
+        Caller { consumer: self.consumer.clone(), credential: Some(self.id.clone()), anonymous: false }
+    }
 }
 
 impl State {
@@ -143,7 +153,8 @@ impl State {
             upstreams: Vec::new(),
             chosen_upstream: None,
             credentials: Vec::new(),
-            consumer: None,
+            consumers: Vec::new(),
+            caller: None,
             scratch: BTreeMap::new(),
             shared: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -159,11 +170,16 @@ impl State {
         }
     }
 
+    /// Everybody whom the configuration knows.
+    pub(super) fn everybody(&self) -> impl Iterator<Item = &Consumer> {
+        self.credentials.iter().map(|credential| &credential.consumer).chain(&self.consumers)
+    }
+
     /// Takes back what the call that failed has changed of the exchange; what it has counted, kept and told stays.
     pub(super) fn undo(&mut self, before: Self) {
         (self.request, self.request_body) = (before.request, before.request_body);
         (self.response, self.response_body) = (before.response, before.response_body);
-        (self.chosen_upstream, self.consumer) = (before.chosen_upstream, before.consumer);
+        (self.chosen_upstream, self.caller) = (before.chosen_upstream, before.caller);
     }
 
     /// A plugin's answer becomes the response, if it can be sent.
@@ -184,13 +200,14 @@ impl State {
 
     pub(super) fn upstream_headers(&self) -> Headers {
         let mut headers = self.request.headers.clone();
-        if let Some(Credential { id, consumer, .. }) = &self.consumer {
+        if let Some(Caller { consumer, credential, anonymous }) = &self.caller {
             let groups = consumer.groups.join(", ");
             let told = [
                 Some(consumer.username.as_str()),
                 consumer.custom_id.as_deref(),
                 (!groups.is_empty()).then_some(groups.as_str()),
-                Some(id),
+                credential.as_deref(),
+                anonymous.then_some("true"),
             ];
             for (name, value) in TOLD_BY_GATEWAY.into_iter().zip(told) {
                 headers.remove(name);
@@ -204,8 +221,13 @@ impl State {
 }
 
 /// What the upstream is told about the consumer, and by the gateway alone.
-pub(super) const TOLD_BY_GATEWAY: [&str; 4] =
-    ["x-consumer-username", "x-consumer-custom-id", "x-consumer-groups", "x-credential-identifier"];
+pub(super) const TOLD_BY_GATEWAY: [&str; 5] = [
+    "x-consumer-username",
+    "x-consumer-custom-id",
+    "x-consumer-groups",
+    "x-credential-identifier",
+    "x-anonymous-consumer",
+];
 
 impl ResponseHead {
     pub(super) fn new(status: u16, headers: Headers) -> Result<Self, String> {

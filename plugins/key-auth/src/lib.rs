@@ -26,13 +26,35 @@ struct Settings {
     run_on_preflight: bool,
     /// The realm that WWW-Authenticate names.
     realm: Option<String>,
+    /// Username of the consumer that requests without a valid key are taken for, instead of being
+    /// refused. Requests that another plugin has let in already are not asked for a key.
+    anonymous: Option<String>,
 }
 
-impl RequestHook for Settings {
-    fn on_request(&self, request: &mut Request) -> Flow {
+impl RequestHook<Result> for Settings {
+    fn on_request(&self, request: &mut Request) -> Result {
         if !self.run_on_preflight && request.method() == "OPTIONS" {
-            return Flow::Next;
+            return Ok(Flow::Next);
         }
+        let Some(anonymous) = &self.anonymous else { return Ok(self.authenticate(request)) };
+        if !identity::settled() && !matches!(self.authenticate(request), Flow::Next) {
+            identity::authenticate_anonymously(anonymous)?;
+        }
+        Ok(Flow::Next)
+    }
+}
+
+export!(Settings: RequestHook, priority = 1250);
+
+/// The key that came with a request, and under which name.
+enum Presented<'n> {
+    Once { name: &'n str, key: HeaderValue },
+    Not,
+    Repeatedly,
+}
+
+impl Settings {
+    fn authenticate(&self, request: &mut Request) -> Flow {
         let (name, key) = match self.presented(request) {
             Presented::Once { name, key } => (name, key),
             Presented::Not => return self.refuse("No API key found in request"),
@@ -48,18 +70,7 @@ impl RequestHook for Settings {
         }
         Flow::Next
     }
-}
 
-export!(Settings: RequestHook, priority = 1250);
-
-/// The key that came with a request, and under which name.
-enum Presented<'n> {
-    Once { name: &'n str, key: HeaderValue },
-    Not,
-    Repeatedly,
-}
-
-impl Settings {
     fn check(&self) -> Result<(), String> {
         for name in &self.key_names {
             name.parse::<HeaderName>().map_err(|error| format!("key_names: {error}"))?;

@@ -95,6 +95,29 @@ fn preflights_may_pass_without_a_key() {
 }
 
 #[test]
+fn whoever_has_no_key_may_be_anonymous() {
+    let plugin: Settings = testing::configure(json!({ "anonymous": "guest" })).unwrap();
+    let guest = || Consumer { username: "guest".into(), ..Consumer::default() };
+    for exchange in [get("/"), get("/?apikey=unknown"), get("/?apikey=k1&apikey=k1")] {
+        let mut exchange = exchange.known_consumer(guest());
+        assert_eq!(exchange.request(&plugin), Outcome::Next);
+        let told = exchange.upstream_headers();
+        assert_eq!(
+            (told.first("x-consumer-username"), told.first("x-anonymous-consumer")),
+            (Some("guest"), Some("true"))
+        );
+        assert_eq!(told.first("x-credential-identifier"), None);
+    }
+    let mut known = get("/?apikey=k1").known_consumer(guest());
+    assert_eq!(known.request(&plugin), Outcome::Next);
+    assert_eq!(known.consumer(), Some("alice"));
+    let mut settled = get("/?apikey=unknown").authenticated(Consumer { username: "bob".into(), ..Consumer::default() });
+    assert_eq!(settled.request(&plugin), Outcome::Next);
+    assert_eq!(settled.consumer(), Some("bob"));
+    assert_eq!(get("/").request(&plugin).failure(), "there is no consumer \"guest\"");
+}
+
+#[test]
 fn its_cases_come_out_as_expected() {
     testing::cases::<Settings>("cases");
 }

@@ -134,6 +134,8 @@ pub struct Grants {
     pub secrets: Vec<Located<Name>>,
     /// Names of sinks that it may write to.
     pub sinks: Vec<Located<Name>>,
+    /// Kinds of credentials whose fields it may know, besides the one that is called like it.
+    pub credentials: Vec<Located<Name>>,
     /// Whom its sockets may reach.
     pub sockets: Vec<Located<Peer>>,
     /// Folders whose files it may open.
@@ -309,6 +311,8 @@ pub struct Credential {
     pub kind: Name,
     /// SHA-256 of the key.
     pub digest: [u8; 32],
+    /// What else the plugin has to know of it, by name.
+    pub fields: Vec<(&'static str, SecretValue)>,
     /// Where the key stands.
     pub span: Span,
 }

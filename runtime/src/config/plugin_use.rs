@@ -92,6 +92,7 @@ fn grants(plugin_use: &Fields<'_>, folder: &Path) -> Grants {
         origins: fields.parse_all("http"),
         secrets: fields.parse_all("secrets"),
         sinks: fields.parse_all("sinks"),
+        credentials: fields.parse_all("credentials"),
         sockets: fields.parse_all("sockets"),
         files: fields.array("files").filter_map(|value| granted_folder(value, folder, fields.faults())).collect(),
     };

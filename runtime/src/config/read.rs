@@ -1,5 +1,6 @@
 //! What gateway.toml may say: one function per kind of table, from the document to `checked`.
 
+mod consumers;
 mod counters;
 mod listeners;
 mod services;
@@ -7,7 +8,7 @@ mod sinks;
 mod upstreams;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -15,9 +16,7 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::checked::{
-    CertificateFiles, ComponentFile, Config, Consumer, Credential, PluginCache, SecretValue, Service, Upstream,
-};
+use super::checked::{CertificateFiles, ComponentFile, Config, PluginCache, SecretValue, Service, Upstream};
 use super::faults::Faults;
 use super::plugin_use::plugin_uses;
 use super::reader::{Fields, Located, Value, parse};
@@ -44,10 +43,10 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     let plugins = plugin_uses(&fields, folder);
     let upstreams: Vec<Upstream> = fields.array("upstreams").filter_map(|value| reading.upstream(value)).collect();
     let services: Vec<Service> = fields.array("services").filter_map(|value| reading.service(value)).collect();
-    let consumers: Vec<Consumer> = fields.array("consumers").filter_map(|value| reading.consumer(value)).collect();
+    let consumers: Vec<_> = fields.array("consumers").filter_map(|value| reading.consumer(value)).collect();
     let sinks = reading.sinks(&fields);
     fields.finish();
-    check_keys(&consumers, faults);
+    consumers::check_keys(&consumers, faults);
     services::check_urls(&services, &upstreams, faults);
     let watched = reading.watched.into_inner();
     Config {
@@ -128,36 +127,6 @@ impl Reading<'_> {
         secrets
     }
 
-    fn consumer(&self, value: &Value<'_>) -> Option<Consumer> {
-        let fields = Fields::of(value, "a consumer", self.faults)?;
-        let help = "who this is; the upstream sees it as X-Consumer-Username";
-        let username = self.name("consumer", &fields, "username", help);
-        let custom_id = fields.parse::<Name>("custom_id").map(|id| id.value.to_string());
-        let groups = fields.parse_all::<Name>("groups").into_iter().map(|group| group.value.to_string()).collect();
-        let credentials = fields.array("credentials").filter_map(|value| self.credential(value)).collect();
-        fields.finish();
-        Some(Consumer { username: username?, custom_id, groups, credentials })
-    }
-
-    fn credential(&self, value: &Value<'_>) -> Option<Credential> {
-        let fields = Fields::of(value, "a credential", self.faults)?;
-        if let Some(key) = fields.value("key") {
-            self.faults.conceal(key.span());
-        }
-        let kind = fields.require::<Name>("kind", "the plugin that asks for it, like \"key-auth\"");
-        let key = fields.require::<Secret>("key", "the key itself, \"env:NAME\", \"file:PATH\" or \"sha256:HEX\"");
-        fields.finish();
-        let (kind, key) = (kind?, key?);
-        self.watched.borrow_mut().extend(key.value.file(self.folder));
-        match key.value.digest(self.folder) {
-            Ok(digest) => Some(Credential { kind: kind.value, digest, span: key.span }),
-            Err(error) => {
-                self.faults.at(&key.span, error);
-                None
-            }
-        }
-    }
-
     /// What a secret says, concealed in whatever is shown of the file; watched if it is in a file of its own.
     fn secret(&self, fields: &Fields<'_>, key: &'static str, help: &str) -> Option<Located<String>> {
         if let Some(value) = fields.value(key) {
@@ -206,17 +175,4 @@ impl Reading<'_> {
 /// Whether a list is not there, or has nothing in it.
 fn is_empty(value: Option<&Value<'_>>) -> bool {
     value.is_none_or(|value| value.get_ref().as_array().is_some_and(|array| array.is_empty()))
-}
-
-/// A key opens one door only.
-fn check_keys(consumers: &[Consumer], faults: &Faults) {
-    let mut keys = HashMap::new();
-    for consumer in consumers {
-        for credential in &consumer.credentials {
-            let owner = &consumer.username.value;
-            if let Some(other) = keys.insert((credential.kind.as_str(), credential.digest), owner) {
-                faults.at(&credential.span, format!("this {} key belongs to \"{other}\" already", credential.kind));
-            }
-        }
-    }
 }

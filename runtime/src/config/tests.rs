@@ -92,9 +92,29 @@ fn a_key_belongs_to_one_consumer_however_it_is_written() {
 }
 
 #[test]
+fn a_consumer_is_told_from_every_other_and_a_credential_has_one_key() {
+    let text = "consumers = [\n\
+        { username = \"a\", custom_id = \"1\", credentials = [{ kind = \"k\", key = \"x\", username = \"y\" }] },\n\
+        { username = \"b\", custom_id = \"1\", credentials = [{ kind = \"k\", username = \"u\", secret = \"sha256:00\" }] },\n\
+        { username = \"c\", credentials = [{ kind = \"k\", key = \"z\", sercet = \"s\" }, { kind = \"k\" }] },\n]";
+    let found = faults(&format!("{LISTENER}{text}"));
+    assert_eq!(
+        found,
+        [
+            "a credential has a `key` or a `username`, not both",
+            "there is another custom_id named \"1\"",
+            "`secret`: `sha256:` is followed by 64 hexadecimal digits",
+            "unknown key `sercet`",
+            "`key` is missing",
+        ]
+    );
+}
+
+#[test]
 fn no_report_shows_a_secret() {
     for text in [
         "consumers = [{ username = \"a\", nickname = 1, credentials = [{ kind = \"k\", key = \"sesame\", color = 1 }] }]",
+        "consumers = [{ username = \"a\", credentials = [{ kind = \"k\", username = \"u\", password = \"sesame\", secret = [\"sesame\"] }] }]",
         "consumers = [{ username = \"a\", credentials = [{ kind = \"k\", key = \"sesame\" }, { kind = \"k\", key = \"sesame\" }] }]",
         "consumers = [{ username = \"a\", credentials = [{ kind = \"k\", key = \"sesame\", }] }] x",
         "consumers = [{ credentials = [{ key = \"sesame",

@@ -13,7 +13,7 @@ use http::{Method, StatusCode};
 
 use super::instance::Instance;
 use super::scratch::Scratch;
-use crate::identity::{Credential, Identities};
+use crate::identity::{Authenticated, Identities};
 use crate::proxy::route::Captures;
 use crate::snapshot::{Route, Snapshot};
 use crate::tls::session::Session;
@@ -48,7 +48,7 @@ pub struct Exchange {
     /// Who answers instead of the service's upstream, if a plugin has said so.
     pub upstream: Option<Arc<Upstream>>,
     /// Who sent it, once a plugin has found out.
-    pub credential: Option<Arc<Credential>>,
+    pub authenticated: Option<Authenticated>,
     /// Who may come in at all.
     pub identities: Arc<Identities>,
     /// What plugins keep from hook to hook.
@@ -87,7 +87,7 @@ impl Exchange {
             generation: None,
             route: None,
             upstream: None,
-            credential: None,
+            authenticated: identities.presumed.clone(),
             identities,
             scratch: Scratch::default(),
             plugin_time: Duration::ZERO,
@@ -118,7 +118,7 @@ impl Exchange {
             response: self.response.clone(),
             progress: Progress::Body,
             route: self.route.clone(),
-            credential: self.credential.clone(),
+            authenticated: self.authenticated.clone(),
             scratch: self.scratch.share(),
             ..Self::new(self.id, self.client, self.scheme, tls, self.request.clone(), identities)
         })
@@ -148,7 +148,7 @@ impl Exchange {
                 response: self.response.clone(),
                 response_body: self.response_body.clone(),
                 upstream: self.upstream.clone(),
-                credential: self.credential.clone(),
+                authenticated: self.authenticated.clone(),
             }));
         }
     }
@@ -156,10 +156,10 @@ impl Exchange {
     /// Undo what was changed since [`Self::remember`].
     pub(super) fn undo(&mut self) {
         if let Some(before) = self.before.take() {
-            let Before { request, request_body, response, response_body, upstream, credential } = *before;
+            let Before { request, request_body, response, response_body, upstream, authenticated } = *before;
             (self.request, self.request_body) = (request, request_body);
             (self.response, self.response_body) = (response, response_body);
-            (self.upstream, self.credential) = (upstream, credential);
+            (self.upstream, self.authenticated) = (upstream, authenticated);
         }
     }
 }
@@ -171,7 +171,7 @@ pub(super) struct Before {
     response: Option<ResponseHead>,
     response_body: Content,
     upstream: Option<Arc<Upstream>>,
-    credential: Option<Arc<Credential>>,
+    authenticated: Option<Authenticated>,
 }
 
 /// How far an exchange has come, as plugins are concerned.

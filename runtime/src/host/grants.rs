@@ -27,6 +27,8 @@ pub struct Grants {
     pub secrets: BTreeMap<String, SecretValue>,
     /// Sinks that it may write to, by name.
     pub sinks: BTreeMap<String, Arc<Sink>>,
+    /// Kinds of credentials whose fields it may know.
+    pub credentials: Vec<String>,
     /// Whom its sockets may reach.
     pub sockets: Arc<[Peer]>,
     /// Folders whose files it may open.
@@ -123,9 +125,14 @@ impl Grants {
             digest.update(device.to_ne_bytes());
             digest.update(number.to_ne_bytes());
         }
+        digest.update([5]);
+        for kind in &self.credentials {
+            digest.update(kind.as_bytes());
+            digest.update([0]);
+        }
         if let Some(resolver) = &self.resolver {
             // As with sinks: one with other settings is another one.
-            digest.update([5]);
+            digest.update([6]);
             digest.update(resolver.id().to_ne_bytes());
         }
         digest.finalize().into()
@@ -133,6 +140,11 @@ impl Grants {
 
     pub(super) fn sink(&self, name: &str) -> Option<&Sink> {
         self.sinks.get(name).map(|sink| &**sink)
+    }
+
+    /// Whether it may know what is kept with credentials of this kind.
+    pub(super) fn knows(&self, kind: &str) -> bool {
+        self.credentials.iter().any(|granted| granted == kind)
     }
 
     pub(super) fn secret(&self, name: &str) -> Option<&[u8]> {

@@ -1,6 +1,7 @@
 //! What a case needs around it: a configuration with the plugin in its one route, in a folder of its own, and all that a
 //! gateway makes of one. Nothing of it outlives the case, so no case sees what another has left behind.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,7 +88,18 @@ impl Stage {
             metrics,
         };
         let built = snapshot::build(&config, faults, &mut stock, &[0], 1);
-        Ok(built.map(|snapshot| Set { snapshot, stock, plugin: Arc::clone(&self.component.name), folder }))
+        let presumed = |mut snapshot: Snapshot| {
+            if let (Some(caller), Some(identities)) = (case.caller(), Arc::get_mut(&mut snapshot.identities)) {
+                identities.presume(&caller.kind, caller.key.as_bytes());
+            }
+            snapshot
+        };
+        Ok(built.map(presumed).map(|snapshot| Set {
+            snapshot,
+            stock,
+            plugin: Arc::clone(&self.component.name),
+            folder,
+        }))
     }
 
     fn document(
@@ -128,7 +140,9 @@ impl Stage {
         let others = case.upstreams.iter().zip(others);
         let others: Vec<Value> =
             others.map(|(name, address)| json!({ "name": name, "targets": [address.to_string()] })).collect();
-        let grants = json!({ "http": origins, "secrets": secrets.keys().collect::<Vec<_>>(), "sinks": sinks });
+        let mut kinds: Vec<&str> = case.credentials.iter().map(|credential| credential.kind.as_str()).collect();
+        kinds.dedup();
+        let grants = json!({ "http": origins, "secrets": secrets.keys().collect::<Vec<_>>(), "sinks": sinks, "credentials": kinds });
         let plugin = json!({
             "use": "plugin", "config": case.config, "grants": grants, "isolation": isolation,
             // What takes long on a busy machine is no failure of the plugin's.
@@ -187,7 +201,11 @@ fn consumers(credentials: &[Credential]) -> Vec<Value> {
     let mut consumers: Vec<(&Credential, Vec<Value>)> = Vec::new();
     for credential in credentials {
         let digest: String = Sha256::digest(&credential.key).iter().map(|byte| format!("{byte:02x}")).collect();
-        let listed = json!({ "kind": credential.kind, "key": format!("sha256:{digest}") });
+        let mut listed: BTreeMap<&str, &str> =
+            credential.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let key = format!("sha256:{digest}");
+        listed.extend([("kind", credential.kind.as_str()), ("key", &key)]);
+        let listed = json!(listed);
         match consumers.iter_mut().find(|(first, _)| first.username == credential.username) {
             Some((_, all)) => all.push(listed),
             None => consumers.push((credential, vec![listed])),

@@ -21,7 +21,7 @@ use super::tunnel::Upgrade;
 use super::{answer, path};
 use crate::error::{Cause, Failure};
 use crate::host::exchange::RequestHead;
-use crate::identity::Credential;
+use crate::identity::Authenticated;
 use crate::snapshot::Service;
 
 static HOST: HeaderName = header::HOST;
@@ -29,6 +29,7 @@ static VIA_FIELD: HeaderName = header::VIA;
 static CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
 static CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
 static CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
+static ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymous-consumer");
 static CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
 /// What answers came through.
 pub(super) const VIA: HeaderValue = HeaderValue::from_static("1.1 tidegate");
@@ -182,8 +183,8 @@ fn fields<'a>(found: &'a Found, ongoing: &'a Ongoing) -> Fields<'a> {
         instead(&FORWARDED_PREFIX, prefix.as_bytes().into());
     }
     instead(&answer::REQUEST_ID, ongoing.journal.id.as_bytes().into());
-    if let Some(credential) = &exchange.credential {
-        identify(credential, instead);
+    if let Some(authenticated) = &exchange.authenticated {
+        identify(authenticated, instead);
     }
     fields.push(Field { name: &VIA_FIELD, value: VIA_HERE.as_bytes().into(), place: Place::Behind });
     fields
@@ -211,10 +212,15 @@ impl Forwarded {
 }
 
 /// Tell the upstream who was authenticated.
-fn identify<'a>(credential: &'a Credential, mut instead: impl FnMut(&'static HeaderName, Cow<'a, [u8]>)) {
-    let consumer = &credential.consumer;
+fn identify<'a>(authenticated: &'a Authenticated, mut instead: impl FnMut(&'static HeaderName, Cow<'a, [u8]>)) {
+    let consumer = authenticated.consumer();
     instead(&CONSUMER_USERNAME, consumer.username.as_bytes().into());
-    instead(&CREDENTIAL_IDENTIFIER, credential.id.as_bytes().into());
+    if let Some(credential) = authenticated.credential() {
+        instead(&CREDENTIAL_IDENTIFIER, credential.id.as_bytes().into());
+    }
+    if authenticated.is_anonymous() {
+        instead(&ANONYMOUS_CONSUMER, b"true".into());
+    }
     if let Some(custom_id) = &consumer.custom_id {
         instead(&CONSUMER_CUSTOM_ID, custom_id.as_bytes().into());
     }

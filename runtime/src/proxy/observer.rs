@@ -162,7 +162,7 @@ impl Observer {
             route: exchange.route.as_ref().map(|route| &*route.name),
             service: exchange.route.as_ref().map(|route| &*route.service.name),
             chosen: exchange.upstream.as_ref().map(|upstream| &*upstream.balancer.name),
-            consumer: exchange.credential.as_ref().map(|credential| &*credential.consumer.username),
+            consumer: exchange.authenticated.as_ref().map(|known| &*known.consumer().username),
             upstream_status: journal.upstream_status,
             attempts: &journal.attempts,
             total,

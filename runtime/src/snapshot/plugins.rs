@@ -170,7 +170,9 @@ impl<'s> Plugins<'s> {
         let asking = resolver.clone().filter(|_| !origins.is_empty());
         let fetcher = asking.map(|resolver| self.library.fetcher(resolver)).transpose();
         let fetcher = fetcher.map_err(|error| self.faults.at(&plugin_use.plugin.span, error)).ok()?;
-        let grants = Arc::new(Grants { origins, secrets, sinks, sockets, folders, fetcher, resolver });
+        let kinds = plugin_use.grants.credentials.iter().map(|kind| kind.value.to_string());
+        let credentials = kinds.chain([name.to_owned()]).collect();
+        let grants = Arc::new(Grants { origins, secrets, sinks, credentials, sockets, folders, fetcher, resolver });
         if let Some(Need { interface, key, .. }) = component.ungranted(&grants) {
             let message = format!("{name} imports {interface}, which this use is not granted");
             self.faults.at_with_help(&plugin_use.plugin.span, message, format!("to grant it: {key}"));

@@ -20,7 +20,7 @@ impl Host for State {
     }
 
     fn consumer(&mut self) -> wasmtime::Result<Option<String>> {
-        Ok(self.exchange()?.credential.as_ref().map(|credential| credential.consumer.username.to_string()))
+        Ok(self.exchange()?.authenticated.as_ref().map(|known| known.consumer().username.to_string()))
     }
 
     fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {

@@ -22,6 +22,7 @@ impl RequestHook<Result> for Settings {
             Some("hit") => self.hit(request)?,
             Some("kv") => Self::keep(request)?,
             Some("crypto") => Self::sign(request)?,
+            Some("secret") => Self::secret(request),
             Some("metrics") => Self::note(request)?,
             Some("password") => Self::password(request)?,
             Some("what is refused") => refusals::told(),
@@ -53,6 +54,12 @@ impl Settings {
             }),
             Err(error) => json!({ "error": error.to_string() }),
         })
+    }
+
+    fn secret(request: &Request) -> serde_json::Value {
+        let known = identity::find(&header(request, "x-kind"), &header(request, "x-key"));
+        let secret = known.and_then(|credential| credential.field("secret"));
+        json!(secret.map(|secret| String::from_utf8_lossy(&secret).into_owned()))
     }
 
     fn keep(request: &Request) -> Result<serde_json::Value> {

@@ -1,0 +1,79 @@
+//! `[[consumers]]`: who may come in, and what they show.
+
+use std::collections::HashMap;
+
+use super::Reading;
+use crate::config::checked::{Consumer, Credential, SecretValue};
+use crate::config::faults::Faults;
+use crate::config::reader::{Fields, Value};
+use crate::config::secret::Secret;
+use crate::config::values::Name;
+
+/// What may be kept with a credential's key, for the plugin that asks for it.
+const FIELDS: [&str; 4] = ["password", "secret", "algorithm", "public_key"];
+
+impl Reading<'_> {
+    pub(super) fn consumer(&self, value: &Value<'_>) -> Option<Consumer> {
+        let fields = Fields::of(value, "a consumer", self.faults)?;
+        let help = "who this is; the upstream sees it as X-Consumer-Username";
+        let username = self.name("consumer", &fields, "username", help);
+        let custom_id =
+            fields.value("custom_id").and_then(|_| self.name::<Name>("custom_id", &fields, "custom_id", ""));
+        let groups = fields.parse_all::<Name>("groups").into_iter().map(|group| group.value.to_string()).collect();
+        let credentials = fields.array("credentials").filter_map(|value| self.credential(value)).collect();
+        fields.finish();
+        let custom_id = custom_id.map(|id| id.value.to_string());
+        Some(Consumer { username: username?, custom_id, groups, credentials })
+    }
+
+    fn credential(&self, value: &Value<'_>) -> Option<Credential> {
+        let fields = Fields::of(value, "a credential", self.faults)?;
+        for name in FIELDS.iter().chain(&["key"]) {
+            if let Some(secret) = fields.value(name) {
+                self.faults.conceal(secret.span());
+            }
+        }
+        let kind = fields.require::<Name>("kind", "the plugin that asks for it, like \"key-auth\"");
+        // Whoever has a password has a name to go with it.
+        let key = match (fields.parse::<Secret>("username"), fields.value("key")) {
+            (Some(username), Some(_)) => {
+                self.faults.at(&username.span, "a credential has a `key` or a `username`, not both");
+                None
+            }
+            (Some(username), None) => Some(username),
+            (None, _) => {
+                let help = "the key itself, \"env:NAME\", \"file:PATH\" or \"sha256:HEX\"; or a `username`";
+                fields.require::<Secret>("key", help)
+            }
+        };
+        let kept = FIELDS.iter().filter_map(|name| Some((*name, self.field(&fields, name)?))).collect();
+        fields.finish();
+        let (kind, key) = (kind?, key?);
+        self.watched.borrow_mut().extend(key.value.file(self.folder));
+        match key.value.digest(self.folder) {
+            Ok(digest) => Some(Credential { kind: kind.value, digest, fields: kept, span: key.span }),
+            Err(error) => {
+                self.faults.at(&key.span, error);
+                None
+            }
+        }
+    }
+
+    fn field(&self, credential: &Fields<'_>, name: &'static str) -> Option<SecretValue> {
+        credential.value(name)?;
+        Some(SecretValue::new(self.secret(credential, name, "")?.value.as_bytes()))
+    }
+}
+
+/// A key opens one door only.
+pub(super) fn check_keys(consumers: &[Consumer], faults: &Faults) {
+    let mut keys = HashMap::new();
+    for consumer in consumers {
+        for credential in &consumer.credentials {
+            let owner = &consumer.username.value;
+            if let Some(other) = keys.insert((credential.kind.as_str(), credential.digest), owner) {
+                faults.at(&credential.span, format!("this {} key belongs to \"{other}\" already", credential.kind));
+            }
+        }
+    }
+}
