@@ -5,44 +5,28 @@ use criterion::Criterion;
 use wasmtime::component::{Component, ComponentType, Instance, Lift, Linker, TypedFunc, Val};
 use wasmtime::{Config, Engine, Store};
 
-#[derive(ComponentType, Lift)]
-#[component(record)]
-struct Header {
-    #[component(name = "name")]
-    _name: String,
-    #[component(name = "value")]
-    _value: Vec<u8>,
-}
-
-#[derive(ComponentType, Lift)]
-#[component(record)]
-struct Reply {
-    #[component(name = "status")]
-    _status: u16,
-    #[component(name = "headers")]
-    _headers: Vec<Header>,
-    #[component(name = "body")]
-    _body: Vec<u8>,
-}
-
-#[derive(ComponentType, Lift)]
-#[component(variant)]
-enum Flow {
+#[derive(Clone, Copy, ComponentType, Lift)]
+#[expect(dead_code, reason = "the cases of the contract")]
+#[component(enum)]
+#[repr(u8)]
+enum Verdict {
     #[component(name = "next")]
     Next,
     #[component(name = "reply")]
-    Reply(#[expect(dead_code, reason = "a case of the contract")] Reply),
+    Reply,
+    #[component(name = "failed")]
+    Failed,
 }
 
-type OnRequest = TypedFunc<(), (Result<Flow, String>,)>;
+type OnRequest = TypedFunc<(), (Verdict,)>;
 
 pub(super) fn call(criterion: &mut Criterion) {
     let file = super::target().join("guests/nothing.wasm");
     criterion.bench_function("wasmtime's own part of an empty hook", |bencher| {
         let (mut store, on_request) = ready(&file);
         bencher.iter(|| {
-            let (flow,) = on_request.call(&mut store, ()).unwrap();
-            assert!(matches!(flow, Ok(Flow::Next)));
+            let (verdict,) = on_request.call(&mut store, ()).unwrap();
+            assert!(matches!(verdict, Verdict::Next));
         });
     });
 }

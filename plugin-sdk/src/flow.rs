@@ -63,7 +63,7 @@ impl Flow {
 /// ```
 #[derive(Debug)]
 #[must_use = "a hook replies by returning it"]
-pub struct Reply(types::Reply);
+pub struct Reply(pub(crate) types::Reply);
 
 impl Reply {
     /// Adds a header field. Content-Length and what else frames a message is added by the gateway.
@@ -311,15 +311,6 @@ impl From<ChunkFlow> for types::ChunkFlow {
             ChunkFlow::Pass => Self::Pass,
             ChunkFlow::Replace(bytes) => Self::Replace(bytes),
             ChunkFlow::Reply(Reply(reply)) => Self::Reply(reply),
-        }
-    }
-}
-
-impl From<Flow> for types::Flow {
-    fn from(flow: Flow) -> Self {
-        match flow {
-            Flow::Next => Self::Next,
-            Flow::Reply(Reply(reply)) => Self::Reply(reply),
         }
     }
 }

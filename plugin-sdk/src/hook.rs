@@ -320,7 +320,7 @@ pub struct Chunk {
 }
 
 /// What the gateway is told.
-pub(crate) type Decision = std::result::Result<types::Flow, types::Failure>;
+pub(crate) type Decision = std::result::Result<Flow, types::Failure>;
 
 /// What the gateway is told about a piece of a body.
 pub(crate) type ChunkDecision = std::result::Result<types::ChunkFlow, types::Failure>;
@@ -333,7 +333,7 @@ pub fn run_on_request<Returned: IntoFlow>(hook: &impl RequestHook<Returned>) -> 
     let mut request = Request::current();
     let flow = hook.on_request(&mut request).into_flow()?;
     request.finish()?;
-    Ok(flow.into())
+    Ok(flow)
 }
 
 /// Run a hook on a piece of the current request's body.
@@ -355,7 +355,7 @@ pub fn run_on_response<Returned: IntoFlow>(hook: &impl ResponseHook<Returned>) -
     let mut response = Response::current();
     let flow = hook.on_response(&mut response, &Request::past_changing()).into_flow()?;
     response.finish()?;
-    Ok(flow.into())
+    Ok(flow)
 }
 
 /// Run a hook on a piece of the current response's body.

@@ -52,8 +52,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::exchange::Ended;
 use crate::hook::{Chunk, ChunkDecision, Decision};
-use crate::host::types::{ChunkFlow, Flow};
-use crate::{IntoChunkFlow, IntoFlow, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, hook};
+use crate::host::types::ChunkFlow;
+use crate::{
+    Flow, IntoChunkFlow, IntoFlow, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, hook,
+};
 
 mod cases;
 mod closure;
@@ -319,7 +321,7 @@ impl Exchange {
         let decision = host::lend(&mut self.state, Call::Hook, run);
         let outcome = match decision {
             Ok(Flow::Next) => return Outcome::Next,
-            Ok(Flow::Reply(reply)) => self.state.accept(reply),
+            Ok(Flow::Reply(reply)) => self.state.accept(reply.0),
             Err(reason) => Err(reason),
         };
         outcome.map_or_else(

@@ -62,7 +62,7 @@ fn inspect_says_what_a_plugin_is() {
     for line in [
         "key-auth 0.1.0, priority 1250",
         "contract   tidegate:plugin@0.1.0",
-        "hooks      on-request\nimports    types, request, identity, log\n",
+        "hooks      on-request\nimports    types, request, decision, identity, log\n",
         "  hide_credentials  boolean         false",
         "  key_names         list of string  [\"apikey\"]  Names to look for the key under",
         "  realm             string          -           The realm that WWW-Authenticate names.",

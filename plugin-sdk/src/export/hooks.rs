@@ -2,11 +2,13 @@
 //! gateway's calls get there.
 
 use super::Exported;
+use crate::bindings::imports::tidegate::plugin::{decision, types::Verdict};
 use crate::bindings::plugin::exports::tidegate::plugin::lifecycle::{Activation, BodyMode};
 use crate::bindings::{on_log, on_request, on_request_body, on_response, on_response_body, on_timer};
-use crate::hook::Chunk;
+use crate::hook::{Chunk, Decision};
 use crate::{
-    IntoChunkFlow, IntoFlow, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, TimerHook,
+    Flow, IntoChunkFlow, IntoFlow, LogHook, Reply, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook,
+    TimerHook,
 };
 
 /// What the hooks return to the gateway.
@@ -90,6 +92,9 @@ pub fn wants_timer(_: &impl TimerHook, _: &mut Wants) {}
 /// An exported plugin with this hook, and the component's function that runs it.
 macro_rules! exported {
     ($trait:ident, $hook:ident, $guest:path $(, $chunk:ident)?) => {
+        exported!($trait, $hook, $guest $(, $chunk)? => returned::$trait, std::convert::identity);
+    };
+    ($trait:ident, $hook:ident, $guest:path $(, $chunk:ident)? => $told:ty, $tell:path) => {
         /// An exported plugin with a hook of this kind.
         pub trait $trait: Exported {
             /// Run it.
@@ -97,16 +102,16 @@ macro_rules! exported {
         }
 
         impl<P: $trait> $guest for P {
-            fn $hook($($chunk: Vec<u8>, end: bool)?) -> returned::$trait {
-                P::$hook(configured::<P>() $(, Chunk { bytes: $chunk, end })?)
+            fn $hook($($chunk: Vec<u8>, end: bool)?) -> $told {
+                $tell(P::$hook(configured::<P>() $(, Chunk { bytes: $chunk, end })?))
             }
         }
     };
 }
 
-exported!(OnRequest, on_request, on_request::exports::tidegate::plugin::request_hook::Guest);
+exported!(OnRequest, on_request, on_request::exports::tidegate::plugin::request_hook::Guest => Verdict, verdict);
 exported!(OnRequestBody, on_request_body, on_request_body::exports::tidegate::plugin::request_body_hook::Guest, chunk);
-exported!(OnResponse, on_response, on_response::exports::tidegate::plugin::response_hook::Guest);
+exported!(OnResponse, on_response, on_response::exports::tidegate::plugin::response_hook::Guest => Verdict, verdict);
 exported!(
     OnResponseBody,
     on_response_body,
@@ -120,4 +125,19 @@ exported!(OnTimer, on_timer, on_timer::exports::tidegate::plugin::timer_hook::Gu
 /// If the gateway calls a hook before `configure`, which its contract rules out.
 fn configured<P: Exported>() -> &'static P::Config {
     P::settings().get().unwrap_or_else(|| panic!("a hook was called before `configure`"))
+}
+
+/// Says in one word what was decided, after what goes with it.
+fn verdict(decision: Decision) -> Verdict {
+    match decision {
+        Ok(Flow::Next) => Verdict::Next,
+        Ok(Flow::Reply(Reply(reply))) => {
+            decision::reply(&reply);
+            Verdict::Reply
+        }
+        Err(reason) => {
+            decision::fail(&reason);
+            Verdict::Failed
+        }
+    }
 }

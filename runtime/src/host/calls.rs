@@ -3,6 +3,7 @@
 mod client;
 mod counters;
 mod crypto;
+mod decision;
 mod exchange;
 mod http_client;
 mod identity;
@@ -30,6 +31,7 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime:
     interfaces::response::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::exchange::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    interfaces::decision::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::identity::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     counters::link(linker, services)?;
@@ -42,19 +44,21 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime:
     interfaces::http_client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 
+pub(super) use decision::parse as parse_reply;
 pub(super) use log::write as log_line;
 
-pub(super) use response::final_status;
+use response::final_status;
 
 impl interfaces::types::Host for State {}
 
 /// The interfaces of the contract, for messages about one that is not among them.
-pub(super) const INTERFACES: [&str; 15] = [
+pub(super) const INTERFACES: [&str; 16] = [
     "types",
     "request",
     "response",
     "client",
     "exchange",
+    "decision",
     "identity",
     "log",
     "counters",

@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 
 use super::instance::Instance;
+use super::plugin_use::Reply;
 use super::scratch::Scratch;
 use crate::identity::{Authenticated, Identities};
 use crate::proxy::route::Captures;
@@ -59,6 +60,8 @@ pub struct Exchange {
     pub outcome: Option<Box<Ended>>,
     /// Instances that this exchange has to itself, by the use they are of. Far fewer than would be worth a map.
     isolated: Vec<(usize, Instance)>,
+    /// What goes with the verdict of the call under way, if it has said so.
+    pub(super) given: Option<Given>,
     /// As it was before the call under way, if that has changed something and may have to be undone.
     pub(super) before: Option<Box<Before>>,
 }
@@ -93,6 +96,7 @@ impl Exchange {
             plugin_time: Duration::ZERO,
             outcome: None,
             isolated: Vec::new(),
+            given: None,
             before: None,
         }
     }
@@ -162,6 +166,15 @@ impl Exchange {
             (self.upstream, self.authenticated) = (upstream, authenticated);
         }
     }
+}
+
+/// What a plugin hands over before its verdict.
+pub(super) enum Given {
+    Reply(Box<Reply>),
+    /// A reply that cannot be sent, and why.
+    NoReply(String),
+    /// Why it has failed.
+    Failure(String),
 }
 
 /// What a call may change, as it was.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 
-use super::bindings::tidegate::plugin::types::{ChunkFlow, Flow};
+use super::bindings::tidegate::plugin::types::{ChunkFlow, Verdict};
 use super::state::State;
 
 /// One kind of hook: what goes in, and what comes back.
@@ -18,10 +18,10 @@ pub(super) struct Hook<P: 'static, R: 'static> {
     function: fn(&mut Functions) -> &mut Option<TypedFunc<P, R>>,
 }
 
-/// What a hook returns: its decision, or the plugin's own word of its failure.
+/// What the other hooks return: their decision, or the plugin's own word of its failure.
 pub(super) type Decided<T> = (Result<T, String>,);
 
-pub(super) const REQUEST: Hook<(), Decided<Flow>> = Hook {
+pub(super) const REQUEST: Hook<(), (Verdict,)> = Hook {
     name: "on-request",
     number: 0,
     interface: "tidegate:plugin/request-hook@0.1.0",
@@ -37,7 +37,7 @@ pub(super) const REQUEST_BODY: Hook<(Bytes, bool), Decided<ChunkFlow>> = Hook {
     function: |functions| &mut functions.request_body,
 };
 
-pub(super) const RESPONSE: Hook<(), Decided<Flow>> = Hook {
+pub(super) const RESPONSE: Hook<(), (Verdict,)> = Hook {
     name: "on-response",
     number: 2,
     interface: "tidegate:plugin/response-hook@0.1.0",
@@ -115,9 +115,9 @@ pub(super) fn export(component: &Component, interface: &str, name: &str) -> Opti
 /// One instance's hooks, each looked up when it is first called.
 #[derive(Default)]
 pub(super) struct Functions {
-    request: Option<TypedFunc<(), Decided<Flow>>>,
+    request: Option<TypedFunc<(), (Verdict,)>>,
     request_body: Option<TypedFunc<(Bytes, bool), Decided<ChunkFlow>>>,
-    response: Option<TypedFunc<(), Decided<Flow>>>,
+    response: Option<TypedFunc<(), (Verdict,)>>,
     response_body: Option<TypedFunc<(Bytes, bool), Decided<ChunkFlow>>>,
     log: Option<TypedFunc<(), ()>>,
     timer: Option<TypedFunc<(), Decided<()>>>,

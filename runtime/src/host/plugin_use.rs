@@ -9,17 +9,16 @@ use http::HeaderMap;
 use tokio::time::Instant;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
-use super::bindings::tidegate::plugin::types::{ChunkFlow, Flow, Reply as GuestReply};
+use super::bindings::tidegate::plugin::types::{ChunkFlow, Verdict};
 use super::breaker::{After, Breaker};
-use super::calls::{field, final_status};
+use super::calls::parse_reply;
 use super::chain::Scope;
-use super::exchange::{Exchange, ResponseHead};
+use super::exchange::{Exchange, Given, ResponseHead};
 use super::hook::{self, Decided, Hook};
 use super::instance::{CallError, Caller};
 use super::plugin::Plugin;
 use crate::config::checked::OnFailure;
 use crate::error::{Cause, Failure};
-use crate::limits;
 use crate::observe::metrics::PluginMetrics;
 use crate::store::Space;
 
@@ -144,7 +143,7 @@ impl Use {
 
     async fn decide(
         &self,
-        hook: &Hook<(), Decided<Flow>>,
+        hook: &Hook<(), (Verdict,)>,
         place: Place<'_>,
         exchange: &mut Box<Exchange>,
     ) -> Result<Option<Box<Reply>>, Failure> {
@@ -158,9 +157,16 @@ impl Use {
         } else {
             self.plugin.call(hook, (), self.caller(place), Some(exchange))
         };
-        let decided = called.and_then(|(flow,)| match flow.map_err(CallError::Failed)? {
-            Flow::Next => Ok(None),
-            Flow::Reply(reply) => parse_reply(reply).map(Some).map_err(CallError::Failed),
+        let given = exchange.given.take();
+        let nothing = |what| Err(CallError::Failed(format!("it gave no {what} before it returned")));
+        let decided = called.and_then(|(verdict,)| match (verdict, given) {
+            (Verdict::Next, _) => Ok(None),
+            (Verdict::Reply, Some(Given::Reply(reply))) => Ok(Some(reply)),
+            (Verdict::Reply, Some(Given::NoReply(why))) | (Verdict::Failed, Some(Given::Failure(why))) => {
+                Err(CallError::Failed(why))
+            }
+            (Verdict::Reply, _) => nothing("reply"),
+            (Verdict::Failed, _) => nothing("reason for its failure"),
         });
         match self.settle(hook, decided, exchange, (place, begun)) {
             Ok(reply) => Ok(reply),
@@ -288,20 +294,4 @@ impl Use {
         };
         Failure::new(cause, format!("plugin {}, {hook}: {error}", self.name))
     }
-}
-
-/// In memory of its own: most calls bring none, and hand on nothing that is large.
-fn parse_reply(reply: GuestReply) -> Result<Box<Reply>, String> {
-    let refused = |problem| format!("its reply cannot be sent: {problem}");
-    if reply.headers.len() > limits::HEADER_FIELDS {
-        let problem = format!("{} header fields are more than {}", reply.headers.len(), limits::HEADER_FIELDS);
-        return Err(refused(problem));
-    }
-    let mut headers = HeaderMap::with_capacity(reply.headers.len() + 2);
-    for header in reply.headers {
-        let (name, value) = field(header).map_err(refused)?;
-        headers.append(name, value);
-    }
-    let status = final_status(reply.status).map_err(refused)?;
-    Ok(Box::new(Reply { head: ResponseHead { status, headers }, body: reply.body.into() }))
 }
