@@ -7,6 +7,7 @@ mod access_log;
 mod answers;
 mod bad_input;
 mod bodies;
+mod bundled;
 mod causes;
 mod clients;
 mod counting;

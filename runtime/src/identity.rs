@@ -191,11 +191,11 @@ mod tests {
 
     #[test]
     fn a_key_opens_the_door_of_its_kind_only() {
-        let identities = Identities::new(&[consumer("alice", "key-auth", "k1"), consumer("bob", "other", "k2")]);
-        let alice = identities.find("key-auth", b"k1").unwrap();
+        let identities = Identities::new(&[consumer("alice", "badge", "k1"), consumer("bob", "other", "k2")]);
+        let alice = identities.find("badge", b"k1").unwrap();
         assert_eq!(&*alice.consumer.username, "alice");
         assert!(Arc::ptr_eq(alice, identities.by_id(&alice.id).unwrap()));
-        for (kind, key) in [("other", "k1"), ("key-auth", "k2"), ("key-auth", ""), ("key-aut", "hk1")] {
+        for (kind, key) in [("other", "k1"), ("badge", "k2"), ("badge", ""), ("badg", "ek1")] {
             assert!(identities.find(kind, key.as_bytes()).is_none(), "{kind} {key}");
         }
         assert!(identities.by_id("").is_none());

@@ -307,7 +307,7 @@ pub struct Consumer {
 /// One credential. Keys are held as digests only, so no dump or log of ours can give one away.
 #[derive(Debug)]
 pub struct Credential {
-    /// Which plugin asks for it, like "key-auth".
+    /// Which plugin asks for it, by its name.
     pub kind: Name,
     /// SHA-256 of the key.
     pub digest: [u8; 32],

@@ -83,12 +83,12 @@ fn values_are_held_to_their_types_and_bounds() {
 #[test]
 fn a_key_belongs_to_one_consumer_however_it_is_written() {
     let text = "consumers = [\n\
-        { username = \"a\", credentials = [{ kind = \"key-auth\", key = \"secret\" }] },\n\
-        { username = \"b\", credentials = [{ kind = \"key-auth\", key = \
+        { username = \"a\", credentials = [{ kind = \"badge\", key = \"secret\" }] },\n\
+        { username = \"b\", credentials = [{ kind = \"badge\", key = \
         \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\" }] },\n\
         { username = \"c\", credentials = [{ kind = \"other\", key = \"secret\" }] },\n]";
     let found = faults(&format!("{LISTENER}{text}"));
-    assert_eq!(found, ["this key-auth key belongs to \"a\" already"]);
+    assert_eq!(found, ["this badge key belongs to \"a\" already"]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn no_report_shows_a_secret() {
 fn secrets_come_from_files_without_their_last_newline_and_those_are_watched() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("key"), "secret\n").unwrap();
-    let credential = "consumers = [{ username = \"a\", credentials = [{ kind = \"key-auth\", key = \"file:key\" }] }]";
+    let credential = "consumers = [{ username = \"a\", credentials = [{ kind = \"badge\", key = \"file:key\" }] }]";
     let path = folder.path().join("gateway.toml");
     std::fs::write(&path, format!("{LISTENER}{credential}")).unwrap();
     let (config, faults) = load(&path).unwrap();

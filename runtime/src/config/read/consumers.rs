@@ -33,7 +33,7 @@ impl Reading<'_> {
                 self.faults.conceal(secret.span());
             }
         }
-        let kind = fields.require::<Name>("kind", "the plugin that asks for it, like \"key-auth\"");
+        let kind = fields.require::<Name>("kind", "the plugin that asks for it, by its name");
         // Whoever has a password has a name to go with it.
         let key = match (fields.parse::<Secret>("username"), fields.value("key")) {
             (Some(username), Some(_)) => {

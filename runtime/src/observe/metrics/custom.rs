@@ -194,20 +194,20 @@ mod tests {
     fn notes_add_up_by_name_and_labels_whatever_their_order() {
         let custom = Custom::default();
         for (pairs, more) in [(&[("a", "1"), ("b", "2")], 1.0), (&[("b", "2"), ("a", "1")], 2.5)] {
-            custom.note("rate-limiting", "denied", labels(pairs), Note::Count(more)).unwrap();
+            custom.note("limiter", "denied", labels(pairs), Note::Count(more)).unwrap();
         }
-        custom.note("rate-limiting", "denied", labels(&[("a", "2")]), Note::Count(1.0)).unwrap();
+        custom.note("limiter", "denied", labels(&[("a", "2")]), Note::Count(1.0)).unwrap();
         for value in [0.005, 0.006, 100.0] {
             custom.note("p", "seconds", Vec::new(), Note::Observe(value)).unwrap();
         }
         let families = custom.families();
-        let denied = &families["plugin_rate_limiting_denied"];
+        let denied = &families["plugin_limiter_denied"];
         assert_eq!(denied[0], (labels(&[("a", "1"), ("b", "2")]), Value::Counter(3.5)));
         assert_eq!(denied.len(), 2);
         let Value::Histogram { buckets, sum } = &families["plugin_p_seconds"][0].1 else { panic!("a histogram") };
         assert_eq!((buckets[0], buckets[1], buckets[11], *sum), (1, 1, 1, 100.011));
 
-        let own: Vec<_> = custom.of("rate-limiting").into_iter().collect();
+        let own: Vec<_> = custom.of("limiter").into_iter().collect();
         assert_eq!(own, [("denied{a=\"1\",b=\"2\"}".to_owned(), 3.5), ("denied{a=\"2\"}".to_owned(), 1.0)]);
         assert_eq!(custom.of("p")["seconds"], 100.011);
     }

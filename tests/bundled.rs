@@ -1,0 +1,3 @@
+//! The bundled plugins over the real gateway: what their case files cannot show.
+
+mod settings;
