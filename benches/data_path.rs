@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use tidegate::config;
 use tidegate::host::engine::Engine;
 use tidegate::host::exchange::{Exchange, RequestHead, RequestId, Scheme};
@@ -63,7 +63,7 @@ fn exchange(snapshot: &Snapshot) -> Box<Exchange> {
     let headers: HeaderMap =
         fields.into_iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
     let target = "/v1/orders/7?expand=items".parse().unwrap();
-    let request = RequestHead { method: Method::GET, target, headers, is_final: false };
+    let request = RequestHead { method: Method::GET, target, version: Version::HTTP_11, headers, is_final: false };
     let client = ([127, 0, 0, 1], 4711).into();
     Box::new(Exchange::new(RequestId::random(), client, Scheme::Http, None, request, Arc::clone(&snapshot.identities)))
 }

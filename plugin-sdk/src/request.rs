@@ -78,6 +78,20 @@ impl Request {
         host::request::scheme()
     }
 
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`: what the client speaks, whatever the upstream is spoken to in.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let line = Hook(|request: &mut Request| {
+    ///     Flow::reply(200).body(format!("{} {} {}", request.method(), request.path(), request.version()))
+    /// });
+    /// assert_eq!(Exchange::get("/a").request(&line).reply().text(), "GET /a HTTP/1.1");
+    /// assert_eq!(Exchange::get("/a").version("HTTP/2").request(&line).reply().text(), "GET /a HTTP/2");
+    /// ```
+    pub fn version(&self) -> String {
+        host::request::version()
+    }
+
     /// Host and port as the client named them; empty if it named none.
     ///
     /// ```

@@ -92,6 +92,19 @@ impl Exchange {
         self
     }
 
+    /// What the client speaks: `HTTP/1.1` unless told otherwise.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| Flow::reply(200).body(request.version()));
+    /// assert_eq!(Exchange::get("/").version("HTTP/1.0").request(&told).reply().text(), "HTTP/1.0");
+    /// ```
+    #[must_use]
+    pub fn version(mut self, version: &str) -> Self {
+        version.clone_into(&mut self.state.request.version);
+        self
+    }
+
     /// Where the client is: at 192.0.2.1, port 40000, unless told otherwise.
     ///
     /// ```

@@ -96,6 +96,7 @@ pub(super) struct Content {
 pub(super) struct RequestHead {
     pub(super) method: String,
     pub(super) scheme: String,
+    pub(super) version: String,
     pub(super) path: String,
     pub(super) query: Option<String>,
     pub(super) headers: Headers,
@@ -136,6 +137,7 @@ impl State {
             request: RequestHead {
                 method: method.to_owned(),
                 scheme: "http".to_owned(),
+                version: "HTTP/1.1".to_owned(),
                 path,
                 query: target.query().map(str::to_owned),
                 headers,

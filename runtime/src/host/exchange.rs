@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{HOST, HeaderMap};
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 
 use super::instance::Instance;
 use super::plugin_use::Reply;
@@ -106,6 +106,7 @@ impl Exchange {
         let request = RequestHead {
             method: Method::GET,
             target: PathAndQuery::from_static("/"),
+            version: Version::HTTP_11,
             headers: HeaderMap::new(),
             is_final: false,
         };
@@ -273,6 +274,8 @@ pub struct RequestHead {
     pub method: Method,
     /// Path and query.
     pub target: PathAndQuery,
+    /// What the client speaks.
+    pub version: Version,
     /// The header section; `host` is always the authority the client asked for.
     pub headers: HeaderMap,
     /// A plugin has said which path the upstream gets: nothing is stripped off it, and nothing put before it.
@@ -283,6 +286,20 @@ impl RequestHead {
     /// The authority the client asked for; empty if it named none.
     pub fn host(&self) -> &str {
         self.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+    }
+
+    /// What the client speaks, by its name.
+    pub fn protocol(&self) -> &'static str {
+        protocol(self.version)
+    }
+}
+
+/// A version of HTTP, by the name that logs and plugins know it by.
+pub fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use tidegate_cases::{Answer, Body, Case, Fields};
 use tokio::runtime::Runtime;
 
@@ -166,6 +166,7 @@ fn exchange(set: &Set, case: &Case) -> anyhow::Result<Box<Exchange>> {
     let head = RequestHead {
         method: Method::from_bytes(asked.method.as_str().as_bytes())?,
         target: asked.target.as_str().parse()?,
+        version: Version::HTTP_11,
         headers,
         is_final: false,
     };

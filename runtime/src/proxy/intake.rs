@@ -73,6 +73,7 @@ pub(super) fn take(head: &mut request::Parts, target: PathAndQuery, client: &Cli
         head: RequestHead {
             method: std::mem::take(&mut head.method),
             target,
+            version: head.version,
             is_final: false,
             headers: std::mem::take(&mut head.headers),
         },

@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::Version;
 use tokio::time::Instant;
 
 use super::connection::Client;
 use super::ongoing::{Logged, Ongoing};
 use crate::error::Failure;
-use crate::host::exchange::RequestId;
+use crate::host::exchange::{RequestId, protocol};
 use crate::observe::Connection;
 use crate::observe::access_log::Lines;
 use crate::observe::failures::Failures;
@@ -196,12 +195,4 @@ fn peer(client: &Client, sender: SocketAddr) -> Option<std::net::IpAddr> {
 
 fn failing(failure: &Failure) -> Failing<'_> {
     Failing { code: failure.cause.code(), phase: failure.phase, detail: &failure.detail }
-}
-
-fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_2 => "HTTP/2",
-        _ => "HTTP/1.1",
-    }
 }

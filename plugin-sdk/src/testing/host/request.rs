@@ -16,6 +16,10 @@ pub(crate) fn scheme() -> String {
     current(|state| state.request.scheme.clone())
 }
 
+pub(crate) fn version() -> String {
+    current(|state| state.request.version.clone())
+}
+
 pub(crate) fn capture(name: &str) -> Option<String> {
     current(|state| state.captures.get(name).cloned())
 }

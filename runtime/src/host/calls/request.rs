@@ -23,6 +23,10 @@ impl Host for State {
         Ok(self.exchange()?.scheme.name().to_owned())
     }
 
+    fn version(&mut self) -> wasmtime::Result<String> {
+        Ok(self.request()?.protocol().to_owned())
+    }
+
     fn host(&mut self) -> wasmtime::Result<String> {
         let host = self.request()?.headers.get(HOST);
         Ok(host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned())
