@@ -155,7 +155,7 @@ pub fn sign(algorithm: Algorithm, key: SigningKey<'_>, message: impl AsRef<[u8]>
 /// Whether `password` is the one of `hash`: argon2id or argon2i in PHC's form, or bcrypt. It is slow on
 /// purpose; meanwhile the gateway serves others.
 ///
-/// Natively, in tests, a password is right if `hash` is `plain:` and the password.
+/// Natively, in tests, `hash` may also be `plain:` and the password, which takes no time.
 ///
 /// ```
 /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};

@@ -43,9 +43,9 @@
 //!   answer at once.
 //! - What all plugins share room with: of `kv` nothing is evicted, and a sink is never full. Records
 //!   that only some sinks would not take (datagrams, smaller buffers) are taken.
-//! - Keys in PEM and DER, and hashes of passwords: nobody reads them here. HMAC and digests are
-//!   computed, other signatures are as [`Exchange::signatures`] says, and a hash is `plain:` and the
-//!   password.
+//! - Keys in PEM and DER: nobody reads them here. HMAC, digests and hashes of passwords are computed,
+//!   those as costly as they may be; other signatures are as [`Exchange::signatures`] says. A hash may
+//!   also be `plain:` and the password.
 //! - Whose scratch it is: all hooks that run on an [`Exchange`] are of one use.
 
 use std::time::{Duration, SystemTime};

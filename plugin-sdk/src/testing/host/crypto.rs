@@ -1,4 +1,4 @@
-//! `crypto` and `passwords`: HMAC and digests, computed; all else as the test says.
+//! `crypto` and `passwords`: HMAC, digests and hashes of passwords, computed; all else as the test says.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
@@ -154,6 +154,9 @@ fn code<M: Mac + KeyInit>(secret: &[u8], message: &[u8]) -> Result<Vec<u8>, Stri
 }
 
 pub(crate) mod passwords {
+    use argon2::password_hash::{Error as HashError, phc::PasswordHash};
+    use argon2::{Argon2, PasswordVerifier};
+
     use super::super::{gateway_once_loaded, limits};
     pub(crate) use crate::bindings::imports::tidegate::plugin::passwords::Error;
 
@@ -163,10 +166,30 @@ pub(crate) mod passwords {
                 let (most, length) = (limits::PASSWORD_BYTES, password.len());
                 return Err(Error::Invalid(format!("a password has up to {most} bytes, not {length}")));
             }
-            match hash.strip_prefix("plain:") {
-                Some(plain) => Ok(plain.as_bytes() == password),
-                None => Err(Error::Invalid("natively, a hash is `plain:` and the password".to_owned())),
+            let invalid = || {
+                let known = "argon2id, argon2i and bcrypt ($2a$, $2b$, $2y$) are known";
+                Error::Invalid(format!("this is no hash of a password: {known}"))
+            };
+            match hash.split('$').nth(1) {
+                Some("argon2id" | "argon2i") => argon2(hash, password).ok_or_else(invalid),
+                Some("2a" | "2b" | "2y") => bcrypt::verify(password, hash).map_err(|_| invalid()),
+                _ => match hash.strip_prefix("plain:") {
+                    Some(plain) => Ok(plain.as_bytes() == password),
+                    None => Err(invalid()),
+                },
             }
         })
+    }
+
+    /// `None` if it is no hash.
+    fn argon2(hash: &str, password: &[u8]) -> Option<bool> {
+        // What says no version is of the older one, and the crate takes it for the newer.
+        let hash = if hash.contains("$v=") { hash.to_owned() } else { hash.replacen("$m=", "$v=16$m=", 1) };
+        let parsed = PasswordHash::new(&hash).ok().filter(|parsed| parsed.hash.is_some())?;
+        match Argon2::default().verify_password(password, &parsed) {
+            Ok(()) => Some(true),
+            Err(HashError::PasswordInvalid) => Some(false),
+            Err(_) => None,
+        }
     }
 }

@@ -250,6 +250,36 @@ fn keys_are_of_their_algorithms_kind_and_of_bounded_length() {
 }
 
 #[test]
+fn passwords_are_verified_against_their_hashes() {
+    // From the reference programs' own tests.
+    for (hash, password) in [
+        ("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4", "password"),
+        ("$argon2i$m=256,t=2,p=1$c29tZXNhbHQ$/U3YPXYsSb3q9XxHvc0MLxur+GP960kN9j7emXX8zwY", "password"),
+        ("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U"),
+        ("plain:open sesame", "open sesame"),
+    ] {
+        within(|| {
+            assert_eq!(crypto::verify_password(hash, password), Ok(true), "{hash}");
+            assert_eq!(crypto::verify_password(hash, "another"), Ok(false), "{hash}");
+        });
+    }
+    for hash in [
+        "",
+        "plain",
+        "$argon2d$v=19$m=8,t=1,p=1$c29tZXNhbHQ$c29tZXNhbHQ",
+        "$argon2id$v=19$",
+        "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ",
+        "$2b$05$C",
+        "$1$a$b",
+    ] {
+        within(|| {
+            let problem = crypto::verify_password(hash, "password").unwrap_err().to_string();
+            assert!(problem.starts_with("this is no hash of a password: argon2id"), "{hash}: {problem}");
+        });
+    }
+}
+
+#[test]
 fn a_password_has_a_bound() {
     within(|| {
         let longest = "p".repeat(limits::PASSWORD_BYTES);
