@@ -1,3 +1,4 @@
 //! The bundled plugins over the real gateway: what their case files cannot show.
 
+mod basic_auth;
 mod settings;
