@@ -1,4 +1,5 @@
 //! The bundled plugins over the real gateway: what their case files cannot show.
 
 mod basic_auth;
+mod hmac_auth;
 mod settings;
