@@ -2,4 +2,5 @@
 
 mod basic_auth;
 mod hmac_auth;
+mod mtls_auth;
 mod settings;

@@ -2,10 +2,11 @@
 //! gateway.
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -60,6 +61,19 @@ impl Authority {
         self.leaf(names, Validity::Now, Role::Server)
     }
 
+    /// A client's certificate with this subject, its most general part first, and these alternative names, which ends
+    /// in this time.
+    pub fn client(&self, subject: &[(DnType, &str)], names: Vec<SanType>, lasts: Duration) -> Leaf {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = names;
+        params.distinguished_name = DistinguishedName::new();
+        for (kind, value) in subject {
+            params.distinguished_name.push(kind.clone(), *value);
+        }
+        (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), (SystemTime::now() + lasts).into());
+        self.issue(params, Role::Client)
+    }
+
     pub fn leaf(&self, names: &[&str], validity: Validity, role: Role) -> Leaf {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -68,6 +82,10 @@ impl Authority {
             Validity::Expired => (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1)),
             Validity::NotYet => (date_time_ymd(2090, 1, 1), date_time_ymd(2099, 1, 1)),
         };
+        self.issue(params, role)
+    }
+
+    fn issue(&self, mut params: CertificateParams, role: Role) -> Leaf {
         params.extended_key_usages = vec![match role {
             Role::Server => ExtendedKeyUsagePurpose::ServerAuth,
             Role::Client => ExtendedKeyUsagePurpose::ClientAuth,
