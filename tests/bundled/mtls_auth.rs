@@ -119,6 +119,20 @@ async fn a_certificate_without_a_credential_is_whose_name_it_has() {
 }
 
 #[tokio::test]
+async fn names_count_as_what_is_set_and_whoever_has_none_may_be_somebody_by_default() {
+    let upstream = Upstream::echo("u").await;
+    let config = "consumer_by = [\"custom_id\"], default_consumer = \"guest\"";
+    let parties = Parties::new(&upstream, config, Authority::new("clients"), &[]).await;
+    for (name, consumer) in [("b-1", "bob"), ("alice", "guest")] {
+        let shown = parties.clients.client(&subject(name), Vec::new(), YEAR);
+        let answer = parties.ask(Some(&shown)).await;
+        assert_eq!(answer.upstream_got("x-consumer-username").as_deref(), Some(consumer));
+        assert_eq!(answer.upstream_got("x-anonymous-consumer"), None);
+    }
+    refused(&parties.ask(None).await, "No required TLS certificate was sent");
+}
+
+#[tokio::test]
 async fn a_certificate_that_ends_while_its_connection_lives_on_is_refused_from_then_on() {
     let upstream = Upstream::echo("u").await;
     let parties = Parties::new(&upstream, "", Authority::new("clients"), &[]).await;
