@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 
 use crate::HeaderValue;
-use crate::host::types::{Edit, Header};
+use crate::host::types::{Edit, Header, Renaming};
 
 pub(crate) struct Edits {
     send: fn(&[Edit]) -> Result<(), String>,
@@ -28,6 +28,18 @@ impl Edits {
 
     pub(crate) fn remove(&mut self, name: &str) {
         self.push(Edit::Remove(name.to_owned()));
+    }
+
+    pub(crate) fn replace(&mut self, name: &str, value: HeaderValue) {
+        self.push(Edit::Replace(field(name, value)));
+    }
+
+    pub(crate) fn add(&mut self, name: &str, value: HeaderValue) {
+        self.push(Edit::Add(field(name, value)));
+    }
+
+    pub(crate) fn rename(&mut self, old: &str, new: &str) {
+        self.push(Edit::Rename(renaming(old, new)));
     }
 
     /// Send what is pending, so that a read sees it.
@@ -58,4 +70,8 @@ impl Edits {
 
 fn field(name: &str, value: HeaderValue) -> Header {
     Header { name: name.to_owned(), value: value.into_bytes() }
+}
+
+fn renaming(old: &str, new: &str) -> Renaming {
+    Renaming { old: old.to_owned(), new: new.to_owned() }
 }

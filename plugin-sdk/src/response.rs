@@ -165,6 +165,62 @@ impl Response {
         self.edits.remove(name.as_ref());
     }
 
+    /// Replaces all header fields of this name by one, but adds none where there is none.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let quieter = Hook(|response: &mut Response, _: &Request| {
+    ///     response.replace_header("X-Debug", "some");
+    ///     response.replace_header("X-Trace", "some");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").answer(200, &[("x-debug", "all")]);
+    /// assert_eq!(exchange.response(&quieter), Outcome::Next);
+    /// assert_eq!(exchange.client_headers().all("x-debug"), ["some"]);
+    /// assert_eq!(exchange.client_headers().first("x-trace"), None);
+    /// ```
+    pub fn replace_header(&mut self, name: impl AsRef<str>, value: impl Into<HeaderValue>) {
+        self.edits.replace(name.as_ref(), value.into());
+    }
+
+    /// Adds a header field, but only where there is none of this name.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let default = Hook(|response: &mut Response, _: &Request| {
+    ///     response.add_header("X-Debug", "none");
+    ///     response.add_header("X-Trace", "none");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").answer(200, &[("x-debug", "all")]);
+    /// assert_eq!(exchange.response(&default), Outcome::Next);
+    /// assert_eq!(exchange.client_headers().all("x-debug"), ["all"]);
+    /// assert_eq!(exchange.client_headers().all("x-trace"), ["none"]);
+    /// ```
+    pub fn add_header(&mut self, name: impl AsRef<str>, value: impl Into<HeaderValue>) {
+        self.edits.add(name.as_ref(), value.into());
+    }
+
+    /// Gives all header fields of one name another one, in place of those that have it already; does nothing where
+    /// there are none. Their values do not cross the boundary.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let modern = Hook(|response: &mut Response, _: &Request| {
+    ///     response.rename_header("X-User", "user");
+    ///     response.rename_header("X-Group", "group");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").answer(200, &[("x-user", "alice")]);
+    /// assert_eq!(exchange.response(&modern), Outcome::Next);
+    /// assert_eq!(exchange.client_headers().all("user"), ["alice"]);
+    /// assert_eq!(exchange.client_headers().first("x-user"), None);
+    /// assert_eq!(exchange.client_headers().first("group"), None);
+    /// ```
+    pub fn rename_header(&mut self, old: impl AsRef<str>, new: impl AsRef<str>) {
+        self.edits.rename(old.as_ref(), new.as_ref());
+    }
+
     /// Replaces the status; one outside of 200 to 599 makes the hook fail.
     ///
     /// ```

@@ -113,4 +113,60 @@ impl Request {
     pub fn remove_header(&mut self, name: impl AsRef<str>) {
         self.edits.remove(name.as_ref());
     }
+
+    /// Replaces all header fields of this name by one, but adds none where there is none.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let quieter = Hook(|request: &mut Request| {
+    ///     request.replace_header("X-Debug", "some");
+    ///     request.replace_header("X-Trace", "some");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").header("x-debug", "all");
+    /// assert_eq!(exchange.request(&quieter), Outcome::Next);
+    /// assert_eq!(exchange.upstream_headers().all("x-debug"), ["some"]);
+    /// assert_eq!(exchange.upstream_headers().first("x-trace"), None);
+    /// ```
+    pub fn replace_header(&mut self, name: impl AsRef<str>, value: impl Into<HeaderValue>) {
+        self.edits.replace(name.as_ref(), value.into());
+    }
+
+    /// Adds a header field, but only where there is none of this name.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let default = Hook(|request: &mut Request| {
+    ///     request.add_header("X-Debug", "none");
+    ///     request.add_header("X-Trace", "none");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").header("x-debug", "all");
+    /// assert_eq!(exchange.request(&default), Outcome::Next);
+    /// assert_eq!(exchange.upstream_headers().all("x-debug"), ["all"]);
+    /// assert_eq!(exchange.upstream_headers().all("x-trace"), ["none"]);
+    /// ```
+    pub fn add_header(&mut self, name: impl AsRef<str>, value: impl Into<HeaderValue>) {
+        self.edits.add(name.as_ref(), value.into());
+    }
+
+    /// Gives all header fields of one name another one, in place of those that have it already; does nothing where
+    /// there are none. Their values do not cross the boundary.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let modern = Hook(|request: &mut Request| {
+    ///     request.rename_header("X-User", "user");
+    ///     request.rename_header("X-Group", "group");
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").header("x-user", "alice");
+    /// assert_eq!(exchange.request(&modern), Outcome::Next);
+    /// assert_eq!(exchange.upstream_headers().all("user"), ["alice"]);
+    /// assert_eq!(exchange.upstream_headers().first("x-user"), None);
+    /// assert_eq!(exchange.upstream_headers().first("group"), None);
+    /// ```
+    pub fn rename_header(&mut self, old: impl AsRef<str>, new: impl AsRef<str>) {
+        self.edits.rename(old.as_ref(), new.as_ref());
+    }
 }

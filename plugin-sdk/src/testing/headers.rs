@@ -103,32 +103,16 @@ impl Headers {
 
     /// All edits, or none.
     pub(super) fn edit(&mut self, edits: &[Edit]) -> Result<(), String> {
-        let mut parsed = Vec::with_capacity(edits.len());
+        let mut edited = self.0.clone();
+        // All are looked at before any is made, as in the gateway: the first that is none is the reason.
+        edits.iter().try_for_each(possible)?;
         for edit in edits {
-            parsed.push(match edit {
-                Edit::Set(field) | Edit::Append(field) => {
-                    editable_field(field).map(|(name, value)| (name, Some(value)))?
-                }
-                Edit::Remove(name) => (editable(name)?, None),
-            });
-        }
-        let adds = |(edit, (name, _)): &(&Edit, &(HeaderName, _))| match edit {
-            Edit::Set(_) => !self.0.contains_key(name),
-            Edit::Append(_) => true,
-            Edit::Remove(_) => false,
-        };
-        if self.0.len() + edits.iter().zip(&parsed).filter(adds).count() > limits::HEADER_FIELDS {
-            return Err(format!("a header section holds at most {} fields here", limits::HEADER_FIELDS));
-        }
-        for (edit, (name, value)) in edits.iter().zip(parsed) {
-            match value {
-                Some(value) if matches!(edit, Edit::Append(_)) => {
-                    self.0.append(name, value);
-                }
-                Some(value) => drop(self.0.insert(name, value)),
-                None => drop(self.0.remove(name)),
+            make(&mut edited, edit)?;
+            if edited.len() > limits::HEADER_FIELDS {
+                return Err(format!("a header section holds at most {} fields here", limits::HEADER_FIELDS));
             }
         }
+        self.0 = edited;
         Ok(())
     }
 }
@@ -137,6 +121,52 @@ impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(name, value)| (name, value.escape_ascii().to_string()))).finish()
     }
+}
+
+fn possible(edit: &Edit) -> Result<(), String> {
+    match edit {
+        Edit::Set(field) | Edit::Append(field) | Edit::Replace(field) | Edit::Add(field) => {
+            editable_field(field).map(drop)
+        }
+        Edit::Remove(name) => editable(name).map(drop),
+        Edit::Rename(renaming) => editable(&renaming.old).and(editable(&renaming.new)).map(drop),
+    }
+}
+
+fn make(headers: &mut HeaderMap, edit: &Edit) -> Result<(), String> {
+    match edit {
+        Edit::Set(field) => {
+            let (name, value) = editable_field(field)?;
+            headers.insert(name, value);
+        }
+        Edit::Append(field) => {
+            let (name, value) = editable_field(field)?;
+            headers.append(name, value);
+        }
+        Edit::Remove(name) => drop(headers.remove(editable(name)?)),
+        Edit::Replace(field) => {
+            let (name, value) = editable_field(field)?;
+            if headers.contains_key(&name) {
+                headers.insert(name, value);
+            }
+        }
+        Edit::Add(field) => {
+            let (name, value) = editable_field(field)?;
+            headers.entry(name).or_insert(value);
+        }
+        Edit::Rename(renaming) => {
+            let (old, new) = (editable(&renaming.old)?, editable(&renaming.new)?);
+            let values: Vec<HeaderValue> = headers.get_all(&old).iter().cloned().collect();
+            if !values.is_empty() {
+                headers.remove(&old);
+                headers.remove(&new);
+                for value in values {
+                    headers.append(new.clone(), value);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn editable_field(field: &Header) -> Result<(HeaderName, HeaderValue), String> {

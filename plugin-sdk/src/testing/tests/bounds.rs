@@ -40,6 +40,44 @@ fn an_edit_may_not_make_too_many_fields_of_a_head() {
 }
 
 #[test]
+fn edits_that_take_no_room_are_made_however_full_a_head_is() {
+    let fill = |request: &mut Request| {
+        (1..limits::HEADER_FIELDS).for_each(|number| request.append_header(format!("x-{number}"), "1"));
+    };
+    let no_room = edit(move |request| {
+        fill(request);
+        request.replace_header("x-1", "2");
+        request.add_header("x-1", "3");
+        request.rename_header("x-2", "x-3");
+        request.add_header("x-2", "4");
+    });
+    let mut exchange = Exchange::get("/");
+    assert_eq!(exchange.request(&no_room), Outcome::Next);
+    let headers = exchange.upstream_headers();
+    assert_eq!(["x-1", "x-2", "x-3"].map(|name| headers.all(name)), [["2"], ["4"], ["1"]]);
+    let too_much = edit(move |request| {
+        fill(request);
+        request.rename_header("x-1", "x-new");
+        request.add_header("x-1", "1");
+    });
+    assert_eq!(Exchange::get("/").request(&too_much).failure(), "a header section holds at most 200 fields here");
+}
+
+#[test]
+fn no_kind_of_edit_reaches_a_field_of_the_gateways() {
+    let edits: [fn(&mut Request); 4] = [
+        |request| request.replace_header("content-length", "0"),
+        |request| request.add_header("content-length", "0"),
+        |request| request.rename_header("x-a", "content-length"),
+        |request| request.rename_header("content-length", "x-a"),
+    ];
+    for made in edits {
+        let refused = "content-length belongs to the gateway, plugins cannot edit it";
+        assert_eq!(Exchange::get("/").request(&edit(made)).failure(), refused);
+    }
+}
+
+#[test]
 fn a_reply_has_a_bound_on_its_fields_and_no_field_of_the_gateways() {
     let reply = |fields: usize| {
         Hook(move |_: &mut Request| {
