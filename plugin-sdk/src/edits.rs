@@ -42,6 +42,12 @@ impl Edits {
         self.push(Edit::Rename(renaming(old, new)));
     }
 
+    /// Send these, which lie ready, after what is pending.
+    pub(crate) fn send_ready(&self, ready: &[Edit]) {
+        self.settle();
+        self.note((self.send)(ready));
+    }
+
     /// Send what is pending, so that a read sees it.
     pub(crate) fn settle(&self) {
         let mut pending = self.pending.borrow_mut();
@@ -68,10 +74,10 @@ impl Edits {
     }
 }
 
-fn field(name: &str, value: HeaderValue) -> Header {
+pub(crate) fn field(name: &str, value: HeaderValue) -> Header {
     Header { name: name.to_owned(), value: value.into_bytes() }
 }
 
-fn renaming(old: &str, new: &str) -> Renaming {
+pub(crate) fn renaming(old: &str, new: &str) -> Renaming {
     Renaming { old: old.to_owned(), new: new.to_owned() }
 }

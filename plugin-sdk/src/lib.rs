@@ -44,6 +44,8 @@
 //! - [`RequestBodyHook`], [`ResponseBodyHook`]: bodies piece by piece; [`LogHook`]: how it ended;
 //!   [`TimerHook`]: what no request asks for.
 //! - [`Request`], [`Response`]: read and edited by hooks; edits are sent in batches.
+//! - [`HeaderEdits`], [`template`], [`query`]: what a config has prepared for them, texts that an exchange fills, and
+//!   parameters.
 //! - [`exchange`], [`identity`], [`counters`], [`kv`], [`crypto`], [`metrics`], [`mod@log`]: what else the gateway
 //!   offers every plugin; [`http`], [`secrets`] and [`sink`]: what it offers those that are granted it.
 //! - [`export!`]: makes it all a plugin.
@@ -69,6 +71,7 @@ pub mod exchange;
 mod export;
 mod flow;
 mod header;
+mod header_edits;
 mod hook;
 mod host;
 pub mod http;
@@ -77,17 +80,19 @@ pub mod kv;
 pub mod log;
 pub mod metrics;
 pub mod prelude;
-mod query;
+pub mod query;
 mod request;
 mod response;
 pub mod secrets;
 pub mod sink;
+pub mod template;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
 pub use config::Config;
 pub use flow::{ChunkFlow, Failure, Flow, IntoChunkFlow, IntoFlow, Reply, Result};
 pub use header::{HeaderName, HeaderValue, InvalidHeaderName};
+pub use header_edits::HeaderEdits;
 pub use hook::{Chunk, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, TimerHook};
 pub use request::Request;
 pub use response::Response;

@@ -2,7 +2,8 @@
 
 use crate::edits::Edits;
 use crate::host;
-use crate::{HeaderName, HeaderValue};
+use crate::template::Values;
+use crate::{HeaderEdits, HeaderName, HeaderValue, Request};
 
 /// The current response, from the upstream or an answer of the gateway's or of a plugin's own, as
 /// the plugins that saw it before left it. Edits work as those of a [`Request`](crate::Request).
@@ -219,6 +220,25 @@ impl Response {
     /// ```
     pub fn rename_header(&mut self, old: impl AsRef<str>, new: impl AsRef<str>) {
         self.edits.rename(old.as_ref(), new.as_ref());
+    }
+
+    /// Makes edits that were prepared when the plugin was configured.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{HeaderEdits, prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let mut edits = HeaderEdits::default();
+    /// edits.add(&"x-via".parse()?, "edge $(headers.x-zone)".parse()?)?;
+    /// let mark = Hook(move |response: &mut Response, request: &Request| {
+    ///     response.edit_headers(&edits, request);
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").header("x-zone", "b").answer(200, &[]);
+    /// assert_eq!(exchange.response(&mark), Outcome::Next);
+    /// assert_eq!(exchange.client_headers().first("x-via"), Some("edge b"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn edit_headers(&mut self, edits: &HeaderEdits, request: &Request) {
+        edits.send(&Values::of(request), |ready| self.edits.send_ready(ready));
     }
 
     /// Replaces the status; one outside of 200 to 599 makes the hook fail.

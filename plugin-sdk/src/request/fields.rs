@@ -2,7 +2,8 @@
 
 use super::Request;
 use crate::host;
-use crate::{HeaderName, HeaderValue};
+use crate::template::Values;
+use crate::{HeaderEdits, HeaderName, HeaderValue};
 
 impl Request {
     /// The first header field of this name.
@@ -168,5 +169,24 @@ impl Request {
     /// ```
     pub fn rename_header(&mut self, old: impl AsRef<str>, new: impl AsRef<str>) {
         self.edits.rename(old.as_ref(), new.as_ref());
+    }
+
+    /// Makes edits that were prepared when the plugin was configured.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{HeaderEdits, prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let mut edits = HeaderEdits::default();
+    /// edits.add(&"x-via".parse()?, "edge $(headers.x-zone)".parse()?)?;
+    /// let mark = Hook(move |request: &mut Request| {
+    ///     request.edit_headers(&edits);
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").header("x-zone", "b");
+    /// assert_eq!(exchange.request(&mark), Outcome::Next);
+    /// assert_eq!(exchange.upstream_headers().first("x-via"), Some("edge b"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn edit_headers(&mut self, edits: &HeaderEdits) {
+        edits.send(&Values::of(self), |ready| self.edits.send_ready(ready));
     }
 }
