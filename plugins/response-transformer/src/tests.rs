@@ -42,6 +42,16 @@ fn edits_for_the_same_statuses_are_sent_together() {
 }
 
 #[test]
+fn a_status_that_has_no_body_is_given_none() {
+    let plugin = configured(json!({ "replace": { "body": "fine" } }));
+    for (status, body) in [(204, ""), (205, ""), (304, ""), (200, "fine")] {
+        let mut exchange = Exchange::get("/").answer(status, &[]);
+        assert_eq!(exchange.response(&plugin), Outcome::Next);
+        assert_eq!(exchange.client_body(), body.as_bytes(), "{status}");
+    }
+}
+
+#[test]
 fn values_tell_of_the_token_as_well() {
     let plugin = configured(json!({ "add": { "json": ["for:$(claims.sub) $(consumer.username or 'nobody')"] } }));
     let leave_claims = testing::Hook(|_: &mut Request| {
