@@ -4,3 +4,4 @@ mod basic_auth;
 mod hmac_auth;
 mod mtls_auth;
 mod settings;
+mod transformers;
