@@ -259,6 +259,37 @@ impl Request {
         self.edits.note(host::request::set_body(body.as_ref()));
     }
 
+    /// How many bytes the body has: 0 if there is none; `None` if only its end will tell.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| Flow::reply(200).body(format!("{:?}", request.body_length())));
+    /// assert_eq!(Exchange::get("/").request(&told).reply().text(), "Some(0)");
+    /// assert_eq!(Exchange::new("POST", "/").body("a=1").request(&told).reply().text(), "Some(3)");
+    /// assert_eq!(Exchange::new("POST", "/").body("a=1").unannounced().request(&told).reply().text(), "None");
+    /// ```
+    pub fn body_length(&self) -> Option<u64> {
+        host::request::body_length()
+    }
+
+    /// Lets no more than this many bytes of the body come. As soon as one more is there, the client gets a
+    /// 413, and the upstream no more of it. Of several bounds the lowest counts; what has come already is
+    /// not looked at, so that a plugin which knows [`body_length`](Self::body_length) answers itself.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let small = Hook(|request: &mut Request| {
+    ///     request.limit_body(1 << 20);
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::new("POST", "/").body("a=1").unannounced();
+    /// assert_eq!(exchange.request(&small), Outcome::Next);
+    /// assert_eq!(exchange.upstream_body_limit(), Some(1 << 20));
+    /// ```
+    pub fn limit_body(&mut self, bytes: u64) {
+        self.edits.note(host::request::limit_body(bytes));
+    }
+
     /// Has a target of this upstream of the configuration answer, instead of one of the service's; the
     /// last plugin that says so decides. All else stays the service's: Host, path, timeouts, retries, and
     /// TLS with the name that certificates must be for. Case does not matter.

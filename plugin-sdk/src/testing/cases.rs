@@ -141,6 +141,8 @@ fn exchange(case: &Case) -> Exchange {
     let servers = case.servers.iter();
     exchange.state.servers =
         servers.map(|(asked, answer)| (asked.clone(), head(answer), whole(answer.body.as_ref()))).collect();
+    // What comes in pieces comes without having been announced.
+    exchange.state.unannounced = request.body.as_ref().is_some_and(|body| body.pieces().len() > 1);
     exchange.body(whole(request.body.as_ref())).answer_body(whole(case.answer.body.as_ref()))
 }
 
@@ -234,6 +236,10 @@ impl<P> Passage<'_, P> {
                 }
             }
         }
+        if self.exceeds() {
+            self.exchange.state.respond(&refusal(413));
+            return Answered::Here;
+        }
         let sent = String::from_utf8_lossy(self.exchange.upstream_body()).into_owned();
         match self.hooks.request_body {
             Some(hook) if !sent.is_empty() => {
@@ -249,6 +255,12 @@ impl<P> Passage<'_, P> {
             }
             _ => Answered::Upstream,
         }
+    }
+
+    /// Whether more of the body comes than plugins let through; what was there whole has come before.
+    fn exceeds(&self) -> bool {
+        let state = &self.exchange.state;
+        !state.request_body.whole && state.body_limit.is_some_and(|most| state.request_body.bytes.len() as u64 > most)
     }
 
     fn response(&mut self) {

@@ -78,6 +78,24 @@ impl Exchange {
         self
     }
 
+    /// Has the request's body come without its length said beforehand: in chunks, over HTTP/1.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let measured = Hook(|request: &mut Request| match request.body_length() {
+    ///     Some(_) => Flow::Next,
+    ///     None => Flow::reply(411).empty(),
+    /// });
+    /// let upload = Exchange::new("POST", "/").body("a=1");
+    /// assert_eq!(upload.clone().request(&measured), Outcome::Next);
+    /// assert_eq!(upload.unannounced().request(&measured).reply().status, 411);
+    /// ```
+    #[must_use]
+    pub fn unannounced(mut self) -> Self {
+        self.state.unannounced = true;
+        self
+    }
+
     /// How the client reached the gateway: `http` unless told otherwise.
     ///
     /// ```

@@ -53,6 +53,24 @@ impl Exchange {
         &self.state.request_body.bytes
     }
 
+    /// Most bytes of the request's body that may come, as far as plugins have said so.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let limit = |bytes: u64| Hook(move |request: &mut Request| {
+    ///     request.limit_body(bytes);
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::new("POST", "/");
+    /// assert_eq!(exchange.upstream_body_limit(), None);
+    /// assert_eq!(exchange.request(&limit(100)), Outcome::Next);
+    /// assert_eq!(exchange.request(&limit(200)), Outcome::Next);
+    /// assert_eq!(exchange.upstream_body_limit(), Some(100));
+    /// ```
+    pub fn upstream_body_limit(&self) -> Option<u64> {
+        self.state.body_limit
+    }
+
     /// The response's body, as edited so far.
     ///
     /// ```

@@ -19,6 +19,10 @@ pub(super) struct State {
     pub(super) calls_left: u32,
     pub(super) request: RequestHead,
     pub(super) request_body: Content,
+    /// Its length was not said beforehand.
+    pub(super) unannounced: bool,
+    /// Most bytes of it that may come.
+    pub(super) body_limit: Option<u64>,
     /// There is one once the request is past changing.
     pub(super) response: Option<ResponseHead>,
     pub(super) response_body: Content,
@@ -143,6 +147,8 @@ impl State {
                 headers,
             },
             request_body: Content::default(),
+            unannounced: false,
+            body_limit: None,
             response: None,
             response_body: Content::default(),
             sent: false,
@@ -180,6 +186,7 @@ impl State {
     /// Takes back what the call that failed has changed of the exchange; what it has counted, kept and told stays.
     pub(super) fn undo(&mut self, before: Self) {
         (self.request, self.request_body) = (before.request, before.request_body);
+        self.body_limit = before.body_limit;
         (self.response, self.response_body) = (before.response, before.response_body);
         (self.chosen_upstream, self.caller) = (before.chosen_upstream, before.caller);
     }

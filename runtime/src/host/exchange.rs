@@ -36,6 +36,10 @@ pub struct Exchange {
     pub request: RequestHead,
     /// Its body, as far as plugins have to do with it.
     pub request_body: Content,
+    /// How many bytes of a body the client has announced: 0 for none, `None` if its end will tell.
+    pub announced: Option<u64>,
+    /// Most bytes of it that may come, if a plugin has said so.
+    pub body_limit: Option<u64>,
     /// The answer, as edited so far; `None` until response hooks run.
     pub response: Option<ResponseHead>,
     /// Its body, likewise.
@@ -84,6 +88,8 @@ impl Exchange {
             captures: Captures::default(),
             request,
             request_body: Content::default(),
+            announced: Some(0),
+            body_limit: None,
             response: None,
             response_body: Content::default(),
             progress: Progress::Request,
@@ -120,6 +126,7 @@ impl Exchange {
         let (tls, identities) = (self.tls.clone(), Arc::clone(&self.identities));
         Box::new(Self {
             captures: self.captures.clone(),
+            announced: self.announced,
             response: self.response.clone(),
             progress: Progress::Body,
             route: self.route.clone(),
@@ -127,6 +134,11 @@ impl Exchange {
             scratch: self.scratch.share(),
             ..Self::new(self.id, self.client, self.scheme, tls, self.request.clone(), identities)
         })
+    }
+
+    /// How many bytes the request's body has, if that is known.
+    pub fn body_length(&self) -> Option<u64> {
+        self.request_body.bytes().map_or(self.announced, |bytes| Some(bytes.len() as u64))
     }
 
     /// The instance of this use that the exchange has to itself, if it has been called before.
@@ -150,6 +162,7 @@ impl Exchange {
             self.before = Some(Box::new(Before {
                 request: self.request.clone(),
                 request_body: self.request_body.clone(),
+                body_limit: self.body_limit,
                 response: self.response.clone(),
                 response_body: self.response_body.clone(),
                 upstream: self.upstream.clone(),
@@ -161,8 +174,9 @@ impl Exchange {
     /// Undo what was changed since [`Self::remember`].
     pub(super) fn undo(&mut self) {
         if let Some(before) = self.before.take() {
-            let Before { request, request_body, response, response_body, upstream, authenticated } = *before;
-            (self.request, self.request_body) = (request, request_body);
+            let Before { request, request_body, body_limit, response, response_body, upstream, authenticated } =
+                *before;
+            (self.request, self.request_body, self.body_limit) = (request, request_body, body_limit);
             (self.response, self.response_body) = (response, response_body);
             (self.upstream, self.authenticated) = (upstream, authenticated);
         }
@@ -182,6 +196,7 @@ pub(super) enum Given {
 pub(super) struct Before {
     request: RequestHead,
     request_body: Content,
+    body_limit: Option<u64>,
     response: Option<ResponseHead>,
     response_body: Content,
     upstream: Option<Arc<Upstream>>,

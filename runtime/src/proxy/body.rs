@@ -36,7 +36,7 @@ pub(super) enum BodyError {
     #[error("not complete after {0:?}")]
     Late(Duration),
     /// There is more than may come.
-    #[error("larger than `body_bytes` ({0})")]
+    #[error("larger than `body_bytes`, or a plugin, lets it be ({0})")]
     TooLarge(u64),
     /// A client's HTTP/1 broke.
     #[error(transparent)]

@@ -115,7 +115,8 @@ fn begin(
     let taken = intake::take(head, target, client);
     journal.host = taken.head.headers.get(HOST).cloned();
     let (tls, identities) = (client.tls.clone(), Arc::clone(&snapshot.identities));
-    let exchange = Exchange::new(id, taken.client, taken.scheme, tls, taken.head, identities);
+    let mut exchange = Exchange::new(id, taken.client, taken.scheme, tls, taken.head, identities);
+    exchange.announced = body.length();
     (Ongoing::new(Box::new(exchange), journal, body, client), taken.invalid)
 }
 

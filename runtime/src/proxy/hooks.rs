@@ -82,10 +82,12 @@ pub(super) fn upload(route: &Route, ongoing: &mut Ongoing) -> Option<Rc<Upload>>
 fn bounds(route: &Route, ongoing: &Ongoing) -> Bounds {
     let limits = &ongoing.client.edge.limits;
     let retries = &route.service.retries;
+    let configured = route.body_bytes.or(limits.body_bytes);
+    let bytes = [configured, ongoing.exchange.body_limit].into_iter().flatten().min();
     Bounds {
         idle: limits.body_idle_timeout,
         total: limits.body_timeout,
-        bytes: route.body_bytes.or(limits.body_bytes),
+        bytes,
         kept: if retries.count > 0 { retries.buffer } else { 0 },
     }
 }

@@ -100,6 +100,20 @@ pub(crate) fn set_body(body: &[u8]) -> Result<(), String> {
     })
 }
 
+pub(crate) fn body_length() -> Option<u64> {
+    current(|state| {
+        let known = state.request_body.whole || !state.unannounced;
+        known.then_some(state.request_body.bytes.len() as u64)
+    })
+}
+
+pub(crate) fn limit_body(bytes: u64) -> Result<(), String> {
+    change(|state| {
+        state.body_limit = Some(state.body_limit.map_or(bytes, |before| before.min(bytes)));
+        Ok(())
+    })
+}
+
 pub(crate) fn set_upstream(name: &str) -> Result<(), String> {
     change(|state| {
         let known = state.upstreams.iter().find(|known| known.eq_ignore_ascii_case(name));

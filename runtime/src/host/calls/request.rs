@@ -111,6 +111,17 @@ impl Host for State {
         Ok(self.request_to_change()?.map(|exchange| exchange.request_body = Content::Replaced(body.into())))
     }
 
+    fn body_length(&mut self) -> wasmtime::Result<Option<u64>> {
+        Ok(self.exchange()?.body_length())
+    }
+
+    fn limit_body(&mut self, bytes: u64) -> wasmtime::Result<Result<(), String>> {
+        Ok(self.request_to_change()?.map(|exchange| {
+            let before = exchange.body_limit.unwrap_or(u64::MAX);
+            exchange.body_limit = Some(bytes.min(before));
+        }))
+    }
+
     fn set_upstream(&mut self, name: String) -> wasmtime::Result<Result<(), String>> {
         Ok(self.request_to_change()?.and_then(|exchange| {
             let upstreams = exchange.generation.as_ref().map(|generation| &generation.upstreams);

@@ -14,6 +14,8 @@ struct Settings {
     whole_request: Option<u64>,
     /// Have the response's whole body, up to so many bytes.
     whole_response: Option<u64>,
+    /// Let no more of the request's body come.
+    most: Option<u64>,
     /// What to do with each piece of the request's body.
     request_pieces: Option<Pieces>,
     /// What to do with each piece of the response's body.
@@ -70,6 +72,12 @@ impl RequestHook<Result> for Settings {
         request.set_header("x-order", order);
         if let Some(body) = request.body() {
             request.set_header("x-whole", String::from_utf8_lossy(&body).into_owned());
+        }
+        if let Some(length) = request.body_length() {
+            request.set_header("x-length", length.to_string());
+        }
+        if let Some(most) = self.most {
+            request.limit_body(most);
         }
         if let Some(method) = &self.method {
             request.set_method(method);
