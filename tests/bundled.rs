@@ -3,5 +3,6 @@
 mod basic_auth;
 mod hmac_auth;
 mod mtls_auth;
+mod request_size_limiting;
 mod settings;
 mod transformers;
