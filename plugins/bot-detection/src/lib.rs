@@ -15,9 +15,11 @@ mod verdicts;
 struct Settings {
     /// Regexes for parts of User-Agents to let through, whatever else they are.
     #[config(default = Patterns::default())]
+    #[schemars(extend("default" = []))]
     allow: Patterns,
     /// Regexes for parts of User-Agents to refuse, besides well-known bots.
     #[config(default = Patterns::default())]
+    #[schemars(extend("default" = []))]
     deny: Patterns,
     /// What was found out about User-Agents of late.
     #[serde(skip)]

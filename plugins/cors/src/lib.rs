@@ -16,9 +16,11 @@ struct Settings {
     /// Origins that may: `https://shop.example.com`, a host alone (with any scheme and port), regexes for
     /// the whole of either, or "*". All, if it is left out.
     #[config(default = Origins::Any)]
+    #[schemars(extend("default" = ["*"]))]
     origins: Origins,
     /// Methods that they may use.
-    #[config(default = Tokens::of(&["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"]))]
+    #[config(default = Tokens::of(&METHODS))]
+    #[schemars(extend("default" = METHODS))]
     methods: Tokens,
     /// Request headers that they may send. Left out, those that they ask for.
     headers: Option<Tokens>,
@@ -99,6 +101,7 @@ impl ResponseHook for Settings {
 
 export!(Settings: RequestHook, ResponseHook, priority = 2000);
 
+const METHODS: [&str; 9] = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 const ORIGIN: &str = "origin";
 const VARY: &str = "vary";
 const REQUEST_METHOD: &str = "access-control-request-method";

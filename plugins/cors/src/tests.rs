@@ -53,6 +53,18 @@ fn only_what_browsers_mean_as_a_preflight_is_answered() {
 }
 
 #[test]
+fn the_schema_tells_the_defaults() {
+    let schema = testing::schema::<Settings>();
+    let default = |setting: &str| schema["properties"][setting]["default"].clone();
+    let methods = default("methods");
+    let spelled_out: Settings =
+        testing::configure(json!({ "origins": default("origins"), "methods": methods })).unwrap();
+    let left_out: Settings = testing::configure(json!({})).unwrap();
+    assert!(matches!((&spelled_out.origins, &left_out.origins), (Origins::Any, Origins::Any)));
+    assert_eq!(spelled_out.methods.list(), left_out.methods.list());
+}
+
+#[test]
 fn its_cases_come_out_as_expected() {
     testing::cases::<Settings>("cases");
 }

@@ -11,6 +11,7 @@ struct Settings {
     allowed_payload_size: u64,
     /// What `allowed_payload_size` counts.
     #[config(default = Unit::Megabytes)]
+    #[schemars(extend("default" = "megabytes"))]
     size_unit: Unit,
     /// Refuse bodies whose length is not announced.
     #[config(default = false)]

@@ -28,6 +28,14 @@ fn a_body_of_known_length_needs_no_watch() {
 }
 
 #[test]
+fn the_schema_tells_the_defaults() {
+    let schema = testing::schema::<Settings>();
+    let default = |setting: &str| schema["properties"][setting]["default"].clone();
+    let settings = ["allowed_payload_size", "size_unit", "require_content_length"];
+    assert_eq!(settings.map(default), [json!(128), json!("megabytes"), json!(false)]);
+}
+
+#[test]
 fn its_cases_come_out_as_expected() {
     testing::cases::<Settings>("cases");
 }
