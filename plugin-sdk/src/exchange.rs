@@ -89,6 +89,36 @@ pub fn client_port() -> u16 {
     host::client::port()
 }
 
+/// The address that the client connected to: one of the gateway's own, or of a proxy that speaks the
+/// PROXY protocol.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let inside = Hook(|_: &mut Request| {
+///     if exchange::local_ip().is_loopback() { Flow::Next } else { Flow::reply(404).empty() }
+/// });
+/// assert_eq!(Exchange::get("/").request(&inside), Outcome::Next);
+/// assert_eq!(Exchange::get("/").local([192, 0, 2, 9].into(), 443).request(&inside).reply().status, 404);
+/// ```
+///
+/// # Panics
+/// As [`client_ip`].
+pub fn local_ip() -> IpAddr {
+    let address = host::client::local_address();
+    address.parse().unwrap_or_else(|_| panic!("the gateway says that it is reached at {address:?}"))
+}
+
+/// The port that the client connected to.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// let told = Hook(|_: &mut Request| Flow::reply(200).body(exchange::local_port().to_string()));
+/// assert_eq!(Exchange::get("/").local([192, 0, 2, 9].into(), 8443).request(&told).reply().text(), "8443");
+/// ```
+pub fn local_port() -> u16 {
+    host::client::local_port()
+}
+
 /// A certificate that a client showed in its TLS handshake; a listener's `client_auth` asks for it. It was verified.
 ///
 /// ```

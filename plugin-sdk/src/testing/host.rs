@@ -102,6 +102,14 @@ pub(crate) mod client {
         current(|state| state.client.port())
     }
 
+    pub(crate) fn local_address() -> String {
+        current(|state| state.local.ip().to_string())
+    }
+
+    pub(crate) fn local_port() -> u16 {
+        current(|state| state.local.port())
+    }
+
     pub(crate) fn shown_certificate() -> Option<ClientCertificate> {
         current(|state| state.certificate.clone())
     }

@@ -138,6 +138,20 @@ impl Exchange {
         self
     }
 
+    /// What the client has connected to: 127.0.0.1, port 80, unless told otherwise.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|_: &mut Request| Flow::reply(200).body(exchange::local_ip().to_string()));
+    /// assert_eq!(Exchange::get("/").request(&told).reply().text(), "127.0.0.1");
+    /// assert_eq!(Exchange::get("/").local([192, 0, 2, 9].into(), 443).request(&told).reply().text(), "192.0.2.9");
+    /// ```
+    #[must_use]
+    pub fn local(mut self, address: IpAddr, port: u16) -> Self {
+        self.state.local = (address, port).into();
+        self
+    }
+
     /// What the client has shown in its TLS handshake: nothing unless told otherwise.
     ///
     /// ```

@@ -32,6 +32,7 @@ pub(super) struct State {
     /// What the upstream would answer.
     pub(super) answer: ResponseHead,
     pub(super) client: SocketAddr,
+    pub(super) local: SocketAddr,
     pub(super) certificate: Option<ClientCertificate>,
     /// What the route's regex found, by its groups' names.
     pub(super) captures: BTreeMap<String, String>,
@@ -155,6 +156,7 @@ impl State {
             ended: None,
             answer: ResponseHead { status: 200, headers: Headers::default() },
             client: SocketAddr::from(([192, 0, 2, 1], 40_000)),
+            local: SocketAddr::from(([127, 0, 0, 1], 80)),
             certificate: None,
             captures: BTreeMap::new(),
             route: Some(("route".to_owned(), "service".to_owned())),

@@ -2,7 +2,7 @@
 //! into the plugin's store and back (a pointer's worth of copying), and forwards what is left.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -26,6 +26,8 @@ pub struct Exchange {
     pub id: RequestId,
     /// Who sent the request, as far as trusted proxies tell.
     pub client: SocketAddr,
+    /// What the client connected to.
+    pub local: SocketAddr,
     /// How it was sent, likewise.
     pub scheme: Scheme,
     /// The connection's TLS, if there is any.
@@ -83,6 +85,7 @@ impl Exchange {
         Self {
             id,
             client,
+            local: NOBODY,
             scheme,
             tls,
             captures: Captures::default(),
@@ -116,8 +119,7 @@ impl Exchange {
             headers: HeaderMap::new(),
             is_final: false,
         };
-        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
-        Self::new(RequestId([0; 16]), nobody, Scheme::Http, None, request, Arc::default())
+        Self::new(RequestId([0; 16]), NOBODY, Scheme::Http, None, request, Arc::default())
     }
 
     /// The same exchange for hooks that run beside it, on pieces of a body: its heads are past changing, its scratch is
@@ -125,6 +127,7 @@ impl Exchange {
     pub fn beside(&mut self) -> Box<Self> {
         let (tls, identities) = (self.tls.clone(), Arc::clone(&self.identities));
         Box::new(Self {
+            local: self.local,
             captures: self.captures.clone(),
             announced: self.announced,
             response: self.response.clone(),
@@ -191,6 +194,8 @@ pub(super) enum Given {
     /// Why it has failed.
     Failure(String),
 }
+
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// What a call may change, as it was.
 pub(super) struct Before {

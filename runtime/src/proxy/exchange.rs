@@ -116,7 +116,7 @@ fn begin(
     journal.host = taken.head.headers.get(HOST).cloned();
     let (tls, identities) = (client.tls.clone(), Arc::clone(&snapshot.identities));
     let mut exchange = Exchange::new(id, taken.client, taken.scheme, tls, taken.head, identities);
-    exchange.announced = body.length();
+    (exchange.local, exchange.announced) = (client.local, body.length());
     (Ongoing::new(Box::new(exchange), journal, body, client), taken.invalid)
 }
 

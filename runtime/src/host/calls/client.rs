@@ -14,6 +14,14 @@ impl Host for State {
         Ok(self.exchange()?.client.port())
     }
 
+    fn local_address(&mut self) -> wasmtime::Result<String> {
+        Ok(self.exchange()?.local.ip().to_string())
+    }
+
+    fn local_port(&mut self) -> wasmtime::Result<u16> {
+        Ok(self.exchange()?.local.port())
+    }
+
     fn shown_certificate(&mut self) -> wasmtime::Result<Option<Certificate>> {
         let tls = self.exchange()?.tls.as_ref();
         Ok(tls.and_then(|tls| tls.identity()).map(|identity| Certificate {
