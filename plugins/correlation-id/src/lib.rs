@@ -1,10 +1,13 @@
 //! Gives every request an id that upstreams and logs can follow it by, unless it brings one. Settings
 //! are those of Kong's plugin of this name.
 
-use std::cell::{Cell, OnceCell};
-use std::fmt;
-
 use tidegate_sdk::prelude::*;
+
+use self::generator::Generator;
+
+mod generator;
+mod trace;
+mod uuid;
 
 /// Which header carries the id, and how ids are made.
 #[derive(Config)]
@@ -15,43 +18,34 @@ struct Settings {
     header_name: HeaderName,
     /// How ids are made.
     #[config(default = Generator::UuidCounter)]
+    #[schemars(extend("default" = "uuid#counter"))]
     generator: Generator,
+    /// Take the trace's id of W3C Trace Context (`traceparent`) for the id of requests that are part of a trace.
+    #[config(default = false)]
+    traceparent: bool,
     /// Tell the client the id, too.
     #[config(default = false)]
     echo_downstream: bool,
 }
 
-#[derive(Config)]
-enum Generator {
-    /// A random UUID for each request.
-    #[serde(rename = "uuid")]
-    Uuid,
-    /// A random UUID for each instance of the plugin, and the number of the request there.
-    #[serde(rename = "uuid#counter")]
-    UuidCounter,
-}
-
 impl RequestHook<Result> for Settings {
     fn on_request(&self, request: &mut Request) -> Result {
-        let brought = request.header(&self.header_name).filter(|id| !id.is_empty());
-        let id = match brought {
-            Some(id) => id,
-            None => {
-                let id = HeaderValue::from(self.generator.make()?);
-                request.set_header(&self.header_name, &id);
-                id
-            }
-        };
-        if self.echo_downstream {
-            exchange::set(SCRATCH_KEY, &id);
+        if self.brings_id(request) {
+            return Ok(Flow::Next);
         }
+        let id = match self.of_trace(request) {
+            Some(id) => id,
+            None => self.generator.make()?,
+        };
+        request.set_header(&self.header_name, id);
         Ok(Flow::Next)
     }
 }
 
 impl ResponseHook for Settings {
-    fn on_response(&self, response: &mut Response, _: &Request) -> Flow {
-        if let Some(id) = exchange::get(SCRATCH_KEY) {
+    fn on_response(&self, response: &mut Response, request: &Request) -> Flow {
+        // What the upstream was told, which saves keeping it anywhere else.
+        if let Some(id) = request.header(&self.header_name) {
             response.set_header(&self.header_name, id);
         }
         Flow::Next
@@ -64,6 +58,14 @@ impl ResponseHook for Settings {
 
 export!(Settings: RequestHook, ResponseHook, priority = 100_001);
 
+/// Longer ids are not kept: they go into every line of every log on the way.
+const LONGEST: usize = 128;
+
+/// Whether an id of a client's own making may go where ids go.
+fn is_sane(id: &[u8]) -> bool {
+    (1..=LONGEST).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
+}
+
 impl Settings {
     fn check(&self) -> Result<(), String> {
         // `host` would never be given an id, as there always is one.
@@ -72,56 +74,21 @@ impl Settings {
         }
         Ok(())
     }
-}
 
-/// Where the request hook leaves the id for the response hook.
-const SCRATCH_KEY: &str = "id";
+    /// Whether the request has one id that may stay. Most have none, which costs less to find out.
+    fn brings_id(&self, request: &Request) -> bool {
+        request.header(&self.header_name).is_some_and(|id| is_sane(id.as_bytes()))
+            && request.header_all(&self.header_name).len() == 1
+    }
 
-thread_local! {
-    /// Drawn by the first request and not when the plugin is configured: instances may be copies of
-    /// one that was configured, and must not share it. As text, which takes longer than all the rest.
-    static OF_INSTANCE: OnceCell<String> = const { OnceCell::new() };
-    static COUNTER: Cell<u64> = const { Cell::new(0) };
-}
-
-impl Generator {
-    fn make(&self) -> Result<String, getrandom::Error> {
-        match self {
-            Self::Uuid => Ok(Uuid::random()?.to_string()),
-            Self::UuidCounter => OF_INSTANCE.with(|uuid| {
-                let uuid = match uuid.get() {
-                    Some(uuid) => uuid,
-                    None => {
-                        let drawn = Uuid::random()?.to_string();
-                        uuid.get_or_init(|| drawn)
-                    }
-                };
-                COUNTER.set(COUNTER.get() + 1);
-                Ok([uuid, "#", &COUNTER.get().to_string()].concat())
-            }),
+    fn of_trace(&self, request: &Request) -> Option<Vec<u8>> {
+        if !self.traceparent {
+            return None;
         }
-    }
-}
-
-/// A UUID of version 4 (RFC 9562, section 5.4).
-struct Uuid(u128);
-
-impl Uuid {
-    fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)?;
-        let version = 0xf << 76;
-        let variant = 0b11 << 62;
-        let random = u128::from_be_bytes(bytes) & !(version | variant);
-        Ok(Self(random | 4 << 76 | 0b10 << 62))
-    }
-}
-
-impl fmt::Display for Uuid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (high, low) = (self.0 >> 64, self.0 & u128::from(u64::MAX));
-        let (time_low, time_mid, time_high) = (high >> 32, high >> 16 & 0xffff, high & 0xffff);
-        write!(f, "{time_low:08x}-{time_mid:04x}-{time_high:04x}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff)
+        match request.header_all("traceparent").as_slice() {
+            [traceparent] => trace::id(traceparent.as_bytes()).map(<[u8]>::to_vec),
+            _ => None,
+        }
     }
 }
 
