@@ -182,12 +182,13 @@ impl Verdict {
     fn headers(&mut self, field: &str, expected: &BTreeMap<String, Presence>, got: &[(String, Vec<u8>)]) {
         for (name, expected) in expected {
             let got = values(got, name);
-            let (fits, expected) = match expected {
-                Presence::Any(true) => (!got.is_empty(), "any value".to_owned()),
-                Presence::Any(false) => (got.is_empty(), "none".to_owned()),
-                Presence::Exactly(values) => (got == *values, shown(values)),
-            };
-            if !fits {
+            if !expected.fits(&got) {
+                let expected = match expected {
+                    Presence::Any(true) => "any value".to_owned(),
+                    Presence::Any(false) => "none".to_owned(),
+                    Presence::Exactly(values) => shown(values),
+                    Presence::Like(shape) => format!("one like {shape:?}"),
+                };
                 self.add(&format!("{field}.headers.{name}"), &expected, &shown(&got));
             }
         }

@@ -18,7 +18,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
     broken(&case("request.headers.a = true"), &["line 4", "a string, or a list of strings"]);
     broken(
         &case("expect.reply.headers.a = 3"),
-        &["a string, a list of strings, true for any value, or false for none"],
+        &["a string, a list of strings, true for any value, false for none, or { like = SHAPE }"],
     );
     broken(&case("request.path = \"orders\""), &["line 4", "\"orders\" is no path"]);
     broken(&case("request.method = \"G T\""), &["\"G T\" is no method"]);
@@ -54,6 +54,26 @@ expect.reply = {}
     assert_eq!(configs, [r#"{"a":1}"#, r#"{"b":[true,"x"]}"#]);
     assert_eq!((cases[0].secrets.len(), cases[1].secrets.len()), (1, 0));
     assert_eq!((cases[0].request.method.as_str(), cases[0].request.target.as_str()), ("GET", "/"));
+}
+
+#[test]
+fn a_header_may_be_of_a_shape() {
+    let expected = |shape: &str| {
+        let case = one(&format!("[[case]]\nname = \"n\"\nexpect.reply.headers.a = {{ like = \"{shape}\" }}"));
+        case.expect.reply.unwrap().headers.remove("a").unwrap()
+    };
+    let got = |value: &str| vec![value.to_owned()];
+    for shape in ["ab-12ü", "??-??ü", "*", "a*", "*ü", "a*2?", "*-*", "***", "ab-12ü*", "*b-1?*?"] {
+        assert!(expected(shape).fits(&got("ab-12ü")), "{shape}");
+    }
+    for shape in ["", "?", "ab-12", "ab-12ü?", "b*", "*a", "a*3*", "??-????*"] {
+        assert!(!expected(shape).fits(&got("ab-12ü")), "{shape}");
+    }
+    assert!(expected("*").fits(&got("")) && expected("").fits(&got("")) && !expected("?").fits(&got("")));
+    // One, and no more.
+    assert!(!expected("*").fits(&[]));
+    assert!(!expected("*").fits(&["a".to_owned(), "b".to_owned()]));
+    broken("[[case]]\nname = \"n\"\nexpect.reply.headers.a = { likes = \"x\" }", &["{ like = SHAPE }"]);
 }
 
 fn seen(status: u16) -> Seen {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{SeqAccess, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// GET unless it is said.
@@ -42,6 +42,35 @@ pub enum Presence {
     Any(bool),
     /// These are all there are.
     Exactly(Vec<String>),
+    /// There is one, and it has this shape: `?` is any character, `*` any number of them.
+    Like(String),
+}
+
+impl Presence {
+    /// Whether `values` are all that there is of the field, as expected.
+    pub(crate) fn fits(&self, values: &[String]) -> bool {
+        match (self, values) {
+            (Self::Any(expected), values) => *expected != values.is_empty(),
+            (Self::Exactly(expected), values) => expected == values,
+            (Self::Like(shape), [value]) => has_shape(value, shape),
+            (Self::Like(_), _) => false,
+        }
+    }
+}
+
+fn has_shape(text: &str, shape: &str) -> bool {
+    match split_first(shape) {
+        None => text.is_empty(),
+        Some(('*', rest)) => has_shape(text, rest) || split_first(text).is_some_and(|(_, text)| has_shape(text, shape)),
+        Some((expected, rest)) => {
+            split_first(text).is_some_and(|(got, text)| (expected == '?' || expected == got) && has_shape(text, rest))
+        }
+    }
+}
+
+fn split_first(text: &str) -> Option<(char, &str)> {
+    let mut rest = text.chars();
+    rest.next().map(|first| (first, rest.as_str()))
 }
 
 impl Method {
@@ -171,7 +200,7 @@ impl<'de> Deserialize<'de> for Body {
 
 impl<'de> Deserialize<'de> for Presence {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextsOrBoolean)
+        deserializer.deserialize_any(Expectation)
     }
 }
 
@@ -198,13 +227,13 @@ impl<'de> Visitor<'de> for Texts {
     }
 }
 
-struct TextsOrBoolean;
+struct Expectation;
 
-impl<'de> Visitor<'de> for TextsOrBoolean {
+impl<'de> Visitor<'de> for Expectation {
     type Value = Presence;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, a list of strings, true for any value, or false for none")
+        f.write_str("a string, a list of strings, true for any value, false for none, or { like = SHAPE }")
     }
 
     fn visit_bool<E>(self, present: bool) -> Result<Presence, E> {
@@ -217,5 +246,12 @@ impl<'de> Visitor<'de> for TextsOrBoolean {
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Presence, A::Error> {
         Texts.visit_seq(list).map(|body| Presence::Exactly(body.into_pieces()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Presence, A::Error> {
+        match table.next_entry::<String, String>()? {
+            Some((key, shape)) if key == "like" && table.next_key::<String>()?.is_none() => Ok(Presence::Like(shape)),
+            _ => Err(A::Error::invalid_type(Unexpected::Map, &self)),
+        }
     }
 }
