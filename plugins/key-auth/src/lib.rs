@@ -1,7 +1,11 @@
-//! Lets requests through that carry a known key, in a header or in the query, and tells the upstream
-//! whose it is. Settings and answers are those of Kong's plugin of this name.
+//! Lets requests through that carry a known key, in a header, in the query or in the body, and tells the upstream whose
+//! it is. Settings and answers are those of Kong's plugin of this name.
+
+mod body;
 
 use tidegate_sdk::prelude::*;
+
+use crate::body::Body;
 
 /// Where to look for the key, and what to do with it.
 #[derive(Config)]
@@ -17,6 +21,13 @@ struct Settings {
     /// Look for the key in the query.
     #[config(default = true)]
     key_in_query: bool,
+    /// Look for the key in the body: a form's parameters, or the members of a JSON object.
+    #[config(default = false)]
+    key_in_body: bool,
+    /// How large such a body may be, in bytes: a larger one is refused with 413.
+    #[config(default = 65_536)]
+    #[schemars(range(min = 1))]
+    max_body_bytes: u64,
     /// Remove the key from what the upstream gets.
     #[config(default = false)]
     hide_credentials: bool,
@@ -42,6 +53,10 @@ impl RequestHook<Result> for Settings {
         }
         Ok(Flow::Next)
     }
+
+    fn body_limit(&self) -> Option<u64> {
+        self.key_in_body.then_some(self.max_body_bytes)
+    }
 }
 
 export!(Settings: RequestHook, priority = 1250);
@@ -55,7 +70,8 @@ enum Presented<'n> {
 
 impl Settings {
     fn authenticate(&self, request: &mut Request) -> Flow {
-        let (name, key) = match self.presented(request) {
+        let body = if self.key_in_body { Body::of(request) } else { None };
+        let (name, key) = match self.presented(request, body.as_ref()) {
             Presented::Once { name, key } => (name, key),
             Presented::Not => return self.refuse("No API key found in request"),
             Presented::Repeatedly => return self.refuse("Duplicate API key found"),
@@ -67,6 +83,9 @@ impl Settings {
         if self.hide_credentials {
             request.remove_header(name);
             request.remove_query_param(name);
+            if let Some(body) = body.filter(|body| !body.all(name).is_empty()) {
+                request.set_body(body.without(name));
+            }
         }
         Flow::Next
     }
@@ -79,18 +98,24 @@ impl Settings {
         if self.realm.as_ref().is_some_and(|realm| !realm.chars().all(quotable)) {
             return Err("realm: no quotes, backslashes or control characters".to_owned());
         }
-        match (self.key_in_header, self.key_in_query) {
-            (false, false) => Err("one of key_in_header and key_in_query must be true".to_owned()),
-            _ => Ok(()),
+        match self.key_in_header || self.key_in_query || self.key_in_body {
+            true => Ok(()),
+            false => Err("one of key_in_header, key_in_query and key_in_body must be true".to_owned()),
         }
     }
 
-    /// The first name under which there is something decides; for each, headers come before the query.
-    fn presented(&self, request: &Request) -> Presented<'_> {
+    /// The first name under which there is something decides; for each, headers come before the query, and that before
+    /// the body.
+    fn presented(&self, request: &Request, body: Option<&Body>) -> Presented<'_> {
         for name in &self.key_names {
             let mut keys = if self.key_in_header { request.header_all(name) } else { Vec::new() };
             if keys.is_empty() && self.key_in_query {
                 keys.extend(request.query_param_all(name).into_iter().map(HeaderValue::from));
+            }
+            if keys.is_empty()
+                && let Some(body) = body
+            {
+                keys.extend(body.all(name).into_iter().map(HeaderValue::from));
             }
             match keys.pop() {
                 Some(_) if !keys.is_empty() => return Presented::Repeatedly,

@@ -64,7 +64,7 @@ fn only_the_places_that_are_set_are_looked_at() {
     let query: Settings = testing::configure(json!({ "key_in_header": false })).unwrap();
     refused(&query, get("/").header("apikey", "k1"), "No API key found in request");
     let error = testing::configure::<Settings>(json!({ "key_in_header": false, "key_in_query": false })).err();
-    assert_eq!(error.as_deref(), Some("one of key_in_header and key_in_query must be true"));
+    assert_eq!(error.as_deref(), Some("one of key_in_header, key_in_query and key_in_body must be true"));
 }
 
 #[test]
@@ -92,6 +92,37 @@ fn preflights_may_pass_without_a_key() {
     refused(&lenient, get("/"), "No API key found in request");
     let strict: Settings = testing::configure(json!({})).unwrap();
     refused(&strict, Exchange::new("OPTIONS", "/"), "No API key found in request");
+}
+
+#[test]
+fn a_key_may_be_in_a_form_or_in_a_json_object_and_can_be_hidden_there() {
+    let plugin: Settings = testing::configure(json!({ "key_in_body": true, "hide_credentials": true })).unwrap();
+    let post = |kind: &str, body: &str| {
+        let alice = Consumer { username: "alice".into(), ..Consumer::default() };
+        Exchange::new("POST", "/").credential("key-auth", "k1", alice).header("content-type", kind).body(body)
+    };
+    let (form, json) = ("application/x-www-form-urlencoded", "Application/JSON; charset=utf-8");
+    for (kind, body, hidden) in [
+        (form, "a=%7e&apikey=k%31&b", "a=%7e&b"),
+        (json, r#"{"a": 1.0, "apikey": "k1", "b": [ 2 ]}"#, r#"{"a":1.0,"b":[ 2 ]}"#),
+    ] {
+        let mut exchange = post(kind, body);
+        assert_eq!(exchange.request(&plugin), Outcome::Next, "{body}");
+        assert_eq!(exchange.consumer(), Some("alice"));
+        assert_eq!(String::from_utf8_lossy(exchange.upstream_body()), hidden);
+    }
+    refused(&plugin, post(json, r#"{"apikey": "k1", "apikey": "k1"}"#), "Duplicate API key found");
+    for (kind, body) in [
+        (json, "{\"apikey\": \"k1\"} x"),
+        (json, "[\"apikey\"]"),
+        (json, "{\"apikey\": 1}"),
+        ("text/plain", "apikey=k1"),
+        (form, ""),
+    ] {
+        refused(&plugin, post(kind, body), "No API key found in request");
+    }
+    let blind: Settings = testing::configure(json!({})).unwrap();
+    refused(&blind, post(form, "apikey=k1"), "No API key found in request");
 }
 
 #[test]
