@@ -29,6 +29,7 @@ macro_rules! exporting_world {
                     "tidegate:plugin/identity@0.1.0": crate::bindings::imports::tidegate::plugin::identity,
                     "tidegate:plugin/log@0.1.0": crate::bindings::imports::tidegate::plugin::log,
                     "tidegate:plugin/counters@0.1.0": crate::bindings::imports::tidegate::plugin::counters,
+                    "tidegate:plugin/places@0.1.0": crate::bindings::imports::tidegate::plugin::places,
                     "tidegate:plugin/kv@0.1.0": crate::bindings::imports::tidegate::plugin::kv,
                     "tidegate:plugin/crypto@0.1.0": crate::bindings::imports::tidegate::plugin::crypto,
                     "tidegate:plugin/metrics@0.1.0": crate::bindings::imports::tidegate::plugin::metrics,

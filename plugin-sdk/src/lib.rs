@@ -46,8 +46,8 @@
 //! - [`Request`], [`Response`]: read and edited by hooks; edits are sent in batches.
 //! - [`HeaderEdits`], [`template`], [`query`]: what a config has prepared for them, texts that an exchange fills, and
 //!   parameters.
-//! - [`exchange`], [`identity`], [`counters`], [`kv`], [`crypto`], [`metrics`], [`mod@log`]: what else the gateway
-//!   offers every plugin; [`http`], [`secrets`] and [`sink`]: what it offers those that are granted it.
+//! - [`exchange`], [`identity`], [`counters`], [`places`], [`kv`], [`crypto`], [`metrics`], [`mod@log`]: what else the
+//!   gateway offers every plugin; [`http`], [`secrets`] and [`sink`]: what it offers those that are granted it.
 //! - [`export!`]: makes it all a plugin.
 //! - [`testing`]: hooks under `cargo test`, on no gateway at all.
 //!
@@ -79,6 +79,7 @@ pub mod identity;
 pub mod kv;
 pub mod log;
 pub mod metrics;
+pub mod places;
 pub mod prelude;
 pub mod query;
 mod request;

@@ -41,6 +41,7 @@
 //! - A use's `limits`: time, memory, and how large bodies and calls may be.
 //! - Time: the clock of counters and of `kv` stands at the beginning of a window, and other servers
 //!   answer at once.
+//! - Whoever waits for a place waits in vain, and at once: the others keep theirs.
 //! - What all plugins share room with: of `kv` nothing is evicted, and a sink is never full. Records
 //!   that only some sinks would not take (datagrams, smaller buffers) are taken.
 //! - Keys in PEM and DER: nobody reads them here. HMAC, digests and hashes of passwords are computed,
@@ -319,10 +320,11 @@ impl Exchange {
     fn run(&mut self, run: impl FnOnce() -> Decision) -> Outcome {
         let before = self.state.clone();
         let decision = host::lend(&mut self.state, Call::Hook, run);
-        let outcome = match decision {
-            Ok(Flow::Next) => return Outcome::Next,
-            Ok(Flow::Reply(reply)) => self.state.accept(reply.0),
-            Err(reason) => Err(reason),
+        let in_vain = self.state.queued.take().flatten();
+        let outcome = match (decision, in_vain) {
+            (Ok(Flow::Next), None) => return Outcome::Next,
+            (Ok(Flow::Next), Some(reply)) | (Ok(Flow::Reply(crate::Reply(reply))), _) => self.state.accept(reply),
+            (Err(reason), _) => Err(reason),
         };
         outcome.map_or_else(
             |reason| {

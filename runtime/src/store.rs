@@ -1,8 +1,9 @@
-//! What plugins keep outside of themselves, and outside of generations: [`counters`] for rate limits, [`kv`] for
-//! everything else. In: whose keys are meant, a key, the time. The plugin host calls, from every worker thread.
+//! What plugins keep outside of themselves, and outside of generations: [`counters`] for rate limits, [`places`] for what
+//! is under way, [`kv`] for everything else. In: whose keys are meant, a key, the time. The plugin host calls, from every worker thread.
 
 pub mod counters;
 pub mod kv;
+pub mod places;
 mod shards;
 
 use std::time::{Duration, SystemTime};

@@ -12,6 +12,7 @@ pub(crate) mod http_client;
 pub(crate) mod identity;
 pub(crate) mod kv;
 pub(crate) mod metrics;
+pub(crate) mod places;
 pub(crate) mod request;
 pub(crate) mod response;
 

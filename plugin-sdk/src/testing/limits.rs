@@ -27,6 +27,15 @@ pub(super) const COUNTER_WINDOW_MAX: Duration = Duration::from_secs(400 * 24 * 6
 /// Longest key of a counter, in bytes.
 pub(super) const COUNTER_KEY_BYTES: usize = 1 << 10;
 
+/// Longest key that places are held under, in bytes.
+pub(super) const PLACE_KEY_BYTES: usize = 1 << 10;
+/// Places that one exchange may hold.
+pub(super) const EXCHANGE_PLACES: usize = 16;
+/// Exchanges that may wait for a place under one key.
+pub(super) const PLACE_QUEUE: u32 = 10_000;
+/// How long each of them may.
+pub(super) const PLACE_WAIT: Duration = Duration::from_secs(600);
+
 /// Longest key of a value that plugins keep, in bytes.
 pub(super) const KV_KEY_BYTES: usize = 1 << 10;
 /// Longest such value, in bytes.

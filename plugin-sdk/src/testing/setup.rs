@@ -293,6 +293,20 @@ impl Exchange {
         self.known_consumer(consumer)
     }
 
+    /// Has other exchanges hold so many places under `key`, and keep them.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{places, prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|_: &mut Request| -> Result { Ok(Flow::reply(200).body(places::take("all", 2)?.to_string())) });
+    /// assert_eq!(Exchange::get("/").others_hold("all", 1).request(&told).reply().text(), "true");
+    /// assert_eq!(Exchange::get("/").others_hold("all", 2).request(&told).reply().text(), "false");
+    /// ```
+    #[must_use]
+    pub fn others_hold(mut self, key: &str, places: u32) -> Self {
+        self.state.held.insert(key.to_owned(), places);
+        self
+    }
+
     /// Says which signatures are right, of those that only the gateway can compute: called with message
     /// and signature. Without it, none is.
     ///

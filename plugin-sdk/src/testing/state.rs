@@ -57,6 +57,12 @@ pub(super) struct State {
     pub(super) sinks: BTreeMap<String, Vec<Vec<u8>>>,
     /// Counted so far: by key, window and algorithm.
     pub(super) hits: BTreeMap<(String, u64, String), u64>,
+    /// Places that others hold, by key.
+    pub(super) held: BTreeMap<String, u32>,
+    /// Places that the exchange holds.
+    pub(super) places: Vec<String>,
+    /// The answer, if there is one, for want of the place that the hook has the exchange wait for.
+    pub(super) queued: Option<Option<types::Reply>>,
     /// Keys and values.
     pub(super) kept: BTreeMap<String, Vec<u8>>,
     /// Who judges signatures that cannot be computed natively.
@@ -172,6 +178,9 @@ impl State {
             metric_kinds: BTreeMap::new(),
             sinks: BTreeMap::new(),
             hits: BTreeMap::new(),
+            held: BTreeMap::new(),
+            places: Vec::new(),
+            queued: None,
             kept: BTreeMap::new(),
             signatures: None,
             servers: Vec::new(),

@@ -10,6 +10,7 @@ mod identity;
 mod kv;
 mod log;
 mod metrics;
+mod places;
 mod request;
 mod response;
 mod secrets;
@@ -35,6 +36,7 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime:
     interfaces::identity::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     counters::link(linker, services)?;
+    interfaces::places::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::kv::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::crypto::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::passwords::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
@@ -52,7 +54,7 @@ use response::final_status;
 impl interfaces::types::Host for State {}
 
 /// The interfaces of the contract, for messages about one that is not among them.
-pub(super) const INTERFACES: [&str; 16] = [
+pub(super) const INTERFACES: [&str; 17] = [
     "types",
     "request",
     "response",
@@ -62,6 +64,7 @@ pub(super) const INTERFACES: [&str; 16] = [
     "identity",
     "log",
     "counters",
+    "places",
     "kv",
     "crypto",
     "passwords",

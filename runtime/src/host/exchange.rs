@@ -12,11 +12,12 @@ use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Version};
 
 use super::instance::Instance;
-use super::plugin_use::Reply;
+use super::plugin_use::{Queued, Reply};
 use super::scratch::Scratch;
 use crate::identity::{Authenticated, Identities};
 use crate::proxy::route::Captures;
 use crate::snapshot::{Route, Snapshot};
+use crate::store::places::Place;
 use crate::tls::session::Session;
 use crate::upstreams::Upstream;
 
@@ -62,6 +63,10 @@ pub struct Exchange {
     pub scratch: Scratch,
     /// What plugins took so far, waiting included.
     pub plugin_time: Duration,
+    /// Places that plugins have it hold until it is over.
+    pub places: Vec<Place>,
+    /// The place that the hook that runs, or has just run, has it wait for.
+    pub(super) queued: Option<Box<Queued>>,
     /// How it ended, once it has.
     pub outcome: Option<Box<Ended>>,
     /// Instances that this exchange has to itself, by the use they are of. Far fewer than would be worth a map.
@@ -103,6 +108,8 @@ impl Exchange {
             identities,
             scratch: Scratch::default(),
             plugin_time: Duration::ZERO,
+            places: Vec::new(),
+            queued: None,
             outcome: None,
             isolated: Vec::new(),
             given: None,

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -21,6 +22,7 @@ use crate::config::checked::OnFailure;
 use crate::error::{Cause, Failure};
 use crate::observe::metrics::PluginMetrics;
 use crate::store::Space;
+use crate::store::places::Turn;
 
 /// One plugin in a chain.
 #[derive(Clone)]
@@ -49,6 +51,34 @@ pub struct Reply {
     pub head: ResponseHead,
     /// The whole body.
     pub body: Bytes,
+}
+
+/// A place that an exchange waits for before it goes on.
+pub struct Queued {
+    /// Its turn in the queue.
+    pub(super) turn: Turn,
+    /// For how long.
+    pub(super) wait: Duration,
+    /// The answer if that was in vain; without one, it goes on nevertheless.
+    pub(super) otherwise: Option<Box<Reply>>,
+}
+
+impl Queued {
+    /// What is decided in the end. Dropping the future leaves the queue.
+    async fn wait(self, place: Place<'_>, exchange: &mut Exchange) -> Option<Box<Reply>> {
+        let begun = place.clock.get();
+        let held = self.turn.place(self.wait).await;
+        let now = Instant::now();
+        place.clock.set(now);
+        exchange.plugin_time += now.saturating_duration_since(begun);
+        match held {
+            Some(held) => {
+                exchange.places.push(held);
+                None
+            }
+            None => self.otherwise,
+        }
+    }
 }
 
 /// What becomes of a piece of a body.
@@ -83,7 +113,12 @@ impl Use {
         place: Place<'_>,
         exchange: &mut Box<Exchange>,
     ) -> Result<Option<Box<Reply>>, Failure> {
-        self.decide(&hook::REQUEST, place, exchange).await
+        let decided = self.decide(&hook::REQUEST, place, exchange).await;
+        match exchange.queued.take() {
+            // Boxed, so that the many exchanges that never wait keep no room for it.
+            Some(queued) if matches!(decided, Ok(None)) => Ok(Box::pin(queued.wait(place, exchange)).await),
+            _ => decided,
+        }
     }
 
     /// Call the response hook. `None`: the response goes on.

@@ -1,4 +1,4 @@
-//! What the plugins of all generations share: counters, keys and values, metrics, and the threads that verify passwords.
+//! What the plugins of all generations share: counters, places, keys and values, metrics, and the threads that verify passwords.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -8,11 +8,14 @@ use crate::crypto::password::Passwords;
 use crate::observe::metrics::Metrics;
 use crate::store::counters::Counters;
 use crate::store::kv::Kv;
+use crate::store::places::Places;
 
 /// The process's.
 pub struct Services {
     /// Hits against limits.
     pub counters: Counters,
+    /// Who is under way.
+    pub places: Arc<Places>,
     /// Keys and values.
     pub kv: Kv,
     /// Where plugins note what they count and measure.
@@ -25,7 +28,8 @@ pub struct Services {
 impl Services {
     /// For so many workers, with nothing counted and nothing kept.
     pub fn new(counters: Counters, metrics: Arc<Metrics>, workers: usize) -> Arc<Self> {
-        Arc::new(Self { counters, kv: Kv::default(), metrics, passwords: OnceLock::new(), workers })
+        let (places, kv) = (Arc::default(), Kv::default());
+        Arc::new(Self { counters, places, kv, metrics, passwords: OnceLock::new(), workers })
     }
 
     /// Free what has expired; the control plane calls this now and then.

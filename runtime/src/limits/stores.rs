@@ -50,6 +50,15 @@ pub const REDIS_CONNECTION_TIME: Duration = Duration::from_secs(1);
 /// How often the log hears at most that Redis answers but does not count.
 pub const REDIS_COMPLAINTS: Duration = Duration::from_secs(10);
 
+/// Longest key that places are held under, in bytes; plugins hash what may be longer.
+pub const PLACE_KEY_BYTES: usize = 1 << 10;
+/// Places that one exchange may hold: several plugins with several keys.
+pub const EXCHANGE_PLACES: usize = 16;
+/// Exchanges that may wait for a place under one key; each is a request in memory.
+pub const PLACE_QUEUE: u32 = 10_000;
+/// How long each of them may.
+pub const PLACE_WAIT: Duration = Duration::from_secs(600);
+
 /// Longest key of a value that plugins keep, in bytes.
 pub const KV_KEY_BYTES: usize = 1 << 10;
 /// Longest such value, in bytes: a token, a set of keys, some answer of another service.

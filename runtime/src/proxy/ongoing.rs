@@ -171,6 +171,8 @@ impl Drop for Ongoing {
     fn drop(&mut self) {
         let now = self.client.worker.look_at_the_clock();
         self.client.in_flight.end();
+        // Not when the last log hook is done: whoever waits for a place has waited for this.
+        self.exchange.places.clear();
         let journal = &mut self.journal;
         if journal.stage == Stage::Asked {
             journal.answered = now.saturating_duration_since(journal.begun);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tidegate_sdk::counters::{self, Algorithm, Limit};
 use tidegate_sdk::crypto::{self, Hash, Key, SigningKey};
+use tidegate_sdk::places::{self, Wanted};
 use tidegate_sdk::prelude::*;
 
 #[derive(Config)]
@@ -25,6 +26,7 @@ impl RequestHook<Result> for Settings {
             Some("secret") => Self::secret(request),
             Some("metrics") => Self::note(request)?,
             Some("password") => Self::password(request)?,
+            Some("place") => return self.place(request),
             Some("what is refused") => refusals::told(),
             Some(other) => return Err(format!("there is no {other:?}").into()),
         };
@@ -60,6 +62,13 @@ impl Settings {
         let known = identity::find(&header(request, "x-kind"), &header(request, "x-key"));
         let secret = known.and_then(|credential| credential.field("secret"));
         json!(secret.map(|secret| String::from_utf8_lossy(&secret).into_owned()))
+    }
+
+    fn place(&self, request: &Request) -> Result {
+        let max = u32::try_from(self.max)?;
+        let wanted = Wanted { max, queue: 1, wait: Duration::from_millis(20) };
+        let waits = places::wait(&header(request, "x-key"), wanted, Flow::reply(503).body("in vain"))?;
+        Ok(if waits { Flow::Next } else { Flow::reply(503).body("full") })
     }
 
     fn keep(request: &Request) -> Result<serde_json::Value> {

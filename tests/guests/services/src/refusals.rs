@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tidegate_sdk::counters::{self, Algorithm, Limit};
 use tidegate_sdk::crypto::{self, Key, SigningKey};
+use tidegate_sdk::places::{self, Wanted};
 use tidegate_sdk::prelude::*;
 
 pub(crate) fn told() -> serde_json::Value {
-    json!({ "kv": kept(), "counters": counted(), "metrics": shown(), "crypto": computed() })
+    json!({ "kv": kept(), "counters": counted(), "places": held(), "metrics": shown(), "crypto": computed() })
 }
 
 fn kept() -> Vec<String> {
@@ -39,6 +40,25 @@ fn counted() -> Vec<String> {
         hit("k", &[limit(1, 35_000_000 * second)]),
         hit(&"k".repeat(1_025), &[limit(1, second)]),
     ]
+}
+
+fn held() -> Vec<String> {
+    let (long, second) = ("k".repeat(1_025), Duration::from_secs(1));
+    let in_vain = Wanted { max: 0, queue: 1, wait: second };
+    let wait = |key: &str, wanted, status| said(places::wait(key, wanted, Flow::reply(status).empty()));
+    let mut refused = vec![
+        said(places::take(&long, 1)),
+        wait(&long, in_vain, 503),
+        wait("k", Wanted { queue: 10_001, ..in_vain }, 503),
+        wait("k", Wanted { wait: 601 * second, ..in_vain }, 503),
+        wait("k", in_vain, 99),
+        wait("k", in_vain, 503),
+        wait("k", in_vain, 503),
+        said(places::take("k", 0)),
+    ];
+    let taken = (0..16).filter(|_| places::take("many", 100) == Ok(true)).count();
+    refused.extend([taken.to_string(), said(places::take("many", 100))]);
+    refused
 }
 
 fn shown() -> Vec<String> {
