@@ -207,6 +207,34 @@ pub fn hit(key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Error> {
     }
 }
 
+/// Whether all gateways that share a Redis count together: the gateway's `counters.kind`. If not, each counts for itself.
+/// Settings can be checked by it.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::{counters, testing};
+///
+/// #[derive(Config)]
+/// #[config(validate = Quota::check)]
+/// struct Quota {
+///     per_month: u64,
+/// }
+///
+/// impl Quota {
+///     fn check(&self) -> Result<(), &'static str> {
+///         if counters::shared() { Ok(()) } else { Err("a month's requests are not counted in memory: see [counters]") }
+///     }
+/// }
+///
+/// let mut exchange = testing::Exchange::get("/");
+/// assert!(exchange.configure::<Quota>(json!({ "per_month": 10_000 })).is_err());
+/// let mut exchange = exchange.shared_counters();
+/// assert!(exchange.configure::<Quota>(json!({ "per_month": 10_000 })).is_ok());
+/// ```
+pub fn shared() -> bool {
+    host::counters::shared()
+}
+
 fn standing(standing: &contract::Standing) -> Standing {
     Standing { remaining: standing.remaining, reset: Duration::from_millis(standing.reset_ms) }
 }

@@ -293,6 +293,20 @@ impl Exchange {
         self.known_consumer(consumer)
     }
 
+    /// Has counters counted by all gateways that share a Redis, as [`counters::shared`](crate::counters::shared) tells.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{counters, prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|_: &mut Request| Flow::reply(200).body(counters::shared().to_string()));
+    /// assert_eq!(Exchange::get("/").request(&told).reply().text(), "false");
+    /// assert_eq!(Exchange::get("/").shared_counters().request(&told).reply().text(), "true");
+    /// ```
+    #[must_use]
+    pub fn shared_counters(mut self) -> Self {
+        self.state.shared_counters = true;
+        self
+    }
+
     /// Has other exchanges hold so many places under `key`, and keep them.
     ///
     /// ```

@@ -57,6 +57,8 @@ pub(super) struct State {
     pub(super) sinks: BTreeMap<String, Vec<Vec<u8>>>,
     /// Counted so far: by key, window and algorithm.
     pub(super) hits: BTreeMap<(String, u64, String), u64>,
+    /// Whether they are counted by other gateways too.
+    pub(super) shared_counters: bool,
     /// Places that others hold, by key.
     pub(super) held: BTreeMap<String, u32>,
     /// Places that the exchange holds.
@@ -178,6 +180,7 @@ impl State {
             metric_kinds: BTreeMap::new(),
             sinks: BTreeMap::new(),
             hits: BTreeMap::new(),
+            shared_counters: false,
             held: BTreeMap::new(),
             places: Vec::new(),
             queued: None,

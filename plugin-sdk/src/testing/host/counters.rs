@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{gateway_once_loaded, limits};
+use super::{gateway, gateway_once_loaded, limits};
 pub(crate) use crate::bindings::imports::tidegate::plugin::counters::{Algorithm, Decision, Error, Limit, Standing};
 
 pub(crate) fn hit(key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Error> {
@@ -28,6 +28,10 @@ pub(crate) fn hit(key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Er
             retry_after_ms: longest.filter(|_| !allowed),
         })
     })
+}
+
+pub(crate) fn shared() -> bool {
+    gateway(|state| state.shared_counters)
 }
 
 fn check(key: &str, listed: &[Limit]) -> Result<(), String> {

@@ -19,6 +19,11 @@ type Returned = (Result<Decision, Error>,);
 /// Offer the interface.
 pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime::Result<()> {
     let mut instance = linker.instance("tidegate:plugin/counters@0.1.0")?;
+    instance.func_wrap("shared", |mut store: StoreContextMut<'_, State>, (): ()| {
+        let state = store.data_mut();
+        state.count()?;
+        Ok((state.services.counters.local().is_none(),))
+    })?;
     if services.counters.local().is_some() {
         return instance.func_wrap("hit", |mut store: StoreContextMut<'_, State>, arguments: Arguments| {
             let state = store.data_mut();
