@@ -48,6 +48,7 @@
 //!   parameters.
 //! - [`exchange`], [`identity`], [`counters`], [`places`], [`kv`], [`crypto`], [`metrics`], [`mod@log`]: what else the
 //!   gateway offers every plugin; [`http`], [`secrets`] and [`sink`]: what it offers those that are granted it.
+//! - [`subject`]: whom a request is counted for, for plugins that limit requests.
 //! - [`export!`]: makes it all a plugin.
 //! - [`testing`]: hooks under `cargo test`, on no gateway at all.
 //!
@@ -87,6 +88,7 @@ mod response;
 pub mod secrets;
 pub mod sink;
 pub mod template;
+pub mod subject;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
