@@ -33,7 +33,7 @@ pub use tidegate_sdk_macros::Config;
 /// there is nothing to set, or on an enum.
 ///
 /// A setting is of any type that has this derive, of a type of the standard library that serde and
-/// schemars know, or a [`HeaderName`](crate::HeaderName). Doc comments become descriptions in the
+/// schemars know, a [`HeaderName`](crate::HeaderName), or a [`Period`](crate::Period). Doc comments become descriptions in the
 /// schema. Unknown settings are refused.
 ///
 /// ```

@@ -80,6 +80,7 @@ pub mod identity;
 pub mod kv;
 pub mod log;
 pub mod metrics;
+mod period;
 pub mod places;
 pub mod prelude;
 pub mod query;
@@ -97,6 +98,7 @@ pub use flow::{ChunkFlow, Failure, Flow, IntoChunkFlow, IntoFlow, Reply, Result}
 pub use header::{HeaderName, HeaderValue, InvalidHeaderName};
 pub use header_edits::HeaderEdits;
 pub use hook::{Chunk, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, TimerHook};
+pub use period::Period;
 pub use request::Request;
 pub use response::Response;
 
