@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::host;
 use crate::host::counters as contract;
+use crate::host::counters::Among;
 
 /// So many hits per window.
 ///
@@ -184,26 +185,69 @@ impl std::error::Error for Error {}
 /// # Errors
 /// It could not be decided.
 pub fn hit(key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Error> {
-    let limits: Vec<_> = limits
-        .iter()
-        .map(|limit| contract::Limit {
-            max: limit.max,
-            window_ms: u64::try_from(limit.window.as_millis()).unwrap_or(u64::MAX),
-            algorithm: match limit.algorithm {
-                Algorithm::FixedWindow => contract::Algorithm::FixedWindow,
-                Algorithm::SlidingWindow => contract::Algorithm::SlidingWindow,
-                Algorithm::Gcra => contract::Algorithm::Gcra,
-            },
-        })
-        .collect();
-    match host::counters::hit(key, cost, &limits) {
-        Ok(decided) => Ok(Decision {
+    hit_among(Among::All, key, cost, limits)
+}
+
+/// As [`hit`], by this gateway alone, even if all gateways that share a Redis count together: at once,
+/// and whether or not that is there.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidegate_sdk::counters::{self, Algorithm, Limit};
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{Exchange, Hook, Outcome};
+///
+/// let protect = Hook(|_: &mut Request| -> Result {
+///     let limit = Limit { max: 100, window: Duration::from_secs(1), algorithm: Algorithm::Gcra };
+///     let hit = counters::hit_here("all", 1, &[limit])?;
+///     Ok(if hit.allowed { Flow::Next } else { Flow::reply(503).empty() })
+/// });
+/// assert_eq!(Exchange::get("/").counters_away().request(&protect), Outcome::Next);
+/// ```
+///
+/// # Errors
+/// It is no hit that could be counted.
+pub fn hit_here(key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Error> {
+    hit_among(Among::Here, key, cost, limits)
+}
+
+fn hit_among(among: Among, key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Error> {
+    if let [limit] = limits {
+        // Without any list, which would take memory on either side.
+        let decided = host::counters::hit_one(among, key, cost, contracted(limit))?;
+        return Ok(Decision {
             allowed: decided.allowed,
-            standings: decided.standings.iter().map(standing).collect(),
+            standings: vec![standing(&decided.standing)],
             retry_after: decided.retry_after_ms.map(Duration::from_millis),
-        }),
-        Err(contract::Error::Invalid(problem)) => Err(Error::Invalid(problem)),
-        Err(contract::Error::Unavailable(problem)) => Err(Error::Unavailable(problem)),
+        });
+    }
+    let limits: Vec<_> = limits.iter().map(contracted).collect();
+    let decided = host::counters::hit(among, key, cost, &limits)?;
+    Ok(Decision {
+        allowed: decided.allowed,
+        standings: decided.standings.iter().map(standing).collect(),
+        retry_after: decided.retry_after_ms.map(Duration::from_millis),
+    })
+}
+
+fn contracted(limit: &Limit) -> contract::Limit {
+    contract::Limit {
+        max: limit.max,
+        window_ms: limit.window.as_secs().saturating_mul(1_000).saturating_add(limit.window.subsec_millis().into()),
+        algorithm: match limit.algorithm {
+            Algorithm::FixedWindow => contract::Algorithm::FixedWindow,
+            Algorithm::SlidingWindow => contract::Algorithm::SlidingWindow,
+            Algorithm::Gcra => contract::Algorithm::Gcra,
+        },
+    }
+}
+
+impl From<contract::Error> for Error {
+    fn from(error: contract::Error) -> Self {
+        match error {
+            contract::Error::Invalid(problem) => Self::Invalid(problem),
+            contract::Error::Unavailable(problem) => Self::Unavailable(problem),
+        }
     }
 }
 

@@ -303,7 +303,24 @@ impl Exchange {
     /// ```
     #[must_use]
     pub fn shared_counters(mut self) -> Self {
-        self.state.shared_counters = true;
+        self.state.counters = state::Counters::Shared;
+        self
+    }
+
+    /// The same, in a Redis that is not to be had, and the gateway's `counters.on_failure` is "closed".
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tidegate_sdk::{counters::{self, Algorithm, Limit}, prelude::*, testing::{Exchange, Hook}};
+    /// let limited = Hook(|_: &mut Request| -> Result {
+    ///     let limit = Limit { max: 1, window: Duration::from_secs(1), algorithm: Algorithm::Gcra };
+    ///     Ok(if counters::hit("all", 1, &[limit])?.allowed { Flow::Next } else { Flow::reply(429).empty() })
+    /// });
+    /// assert!(Exchange::get("/").counters_away().request(&limited).failure().starts_with("Redis cannot be reached"));
+    /// ```
+    #[must_use]
+    pub fn counters_away(mut self) -> Self {
+        self.state.counters = state::Counters::Away;
         self
     }
 

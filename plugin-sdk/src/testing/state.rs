@@ -57,8 +57,8 @@ pub(super) struct State {
     pub(super) sinks: BTreeMap<String, Vec<Vec<u8>>>,
     /// Counted so far: by key, window and algorithm.
     pub(super) hits: BTreeMap<(String, u64, String), u64>,
-    /// Whether they are counted by other gateways too.
-    pub(super) shared_counters: bool,
+    /// Who counts them.
+    pub(super) counters: Counters,
     /// Places that others hold, by key.
     pub(super) held: BTreeMap<String, u32>,
     /// Places that the exchange holds.
@@ -85,6 +85,17 @@ pub(super) enum Call {
     Timer,
     /// A hook of the exchange.
     Hook,
+}
+
+/// Who counts hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counters {
+    /// Each gateway for itself.
+    Own,
+    /// Several of them, in a Redis.
+    Shared,
+    /// The same, but it is not to be had, and nothing is to pass uncounted.
+    Away,
 }
 
 /// What is noted of a metric.
@@ -180,7 +191,7 @@ impl State {
             metric_kinds: BTreeMap::new(),
             sinks: BTreeMap::new(),
             hits: BTreeMap::new(),
-            shared_counters: false,
+            counters: Counters::Own,
             held: BTreeMap::new(),
             places: Vec::new(),
             queued: None,

@@ -76,9 +76,10 @@ pub(super) const INTERFACES: [&str; 17] = [
 
 /// Those whose functions may wait for something.
 pub(super) fn waiting(services: &Services) -> &'static [&'static str] {
-    match services.counters.local() {
-        Some(_) => &["http-client", "passwords"],
-        None => &["http-client", "passwords", "counters"],
+    if services.counters.is_shared() {
+        &["http-client", "passwords", "counters"]
+    } else {
+        &["http-client", "passwords"]
     }
 }
 

@@ -47,9 +47,14 @@ impl Counters {
         Ok(Self { memory: Memory::default(), redis, told: AtomicU64::new(0) })
     }
 
-    /// The counters in memory, if those decide: without waiting for anything. `None` if Redis does.
-    pub fn local(&self) -> Option<&Memory> {
-        self.redis.is_none().then_some(&self.memory)
+    /// Those of this gateway, without waiting for anything.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Whether Redis decides, and is waited for.
+    pub fn is_shared(&self) -> bool {
+        self.redis.is_some()
     }
 
     /// Count a hit of `cost` on `key` in all of `limits`, or, if one of them refuses, in none, at the time of whoever

@@ -2,13 +2,23 @@
 
 use std::time::Duration;
 
+use super::super::state::Counters;
 use super::{gateway, gateway_once_loaded, limits};
-pub(crate) use crate::bindings::imports::tidegate::plugin::counters::{Algorithm, Decision, Error, Limit, Standing};
+pub(crate) use crate::bindings::imports::tidegate::plugin::counters::{
+    Algorithm, Among, Decision, DecisionOne, Error, Limit, Standing,
+};
 
-pub(crate) fn hit(key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Error> {
+pub(crate) fn hit(among: Among, key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Error> {
     gateway_once_loaded("nothing is counted", |state| {
         check(key, limits).map_err(Error::Invalid)?;
-        let id = |limit: &Limit| (key.to_owned(), limit.window_ms, format!("{:?}", limit.algorithm));
+        let of = match (among, state.counters) {
+            (Among::Here, _) | (Among::All, Counters::Own) => "here",
+            (Among::All, Counters::Shared) => "all",
+            (Among::All, Counters::Away) => {
+                return Err(Error::Unavailable("Redis cannot be reached: there is none".to_owned()));
+            }
+        };
+        let id = |limit: &Limit| (format!("{of} {key}"), limit.window_ms, format!("{:?}", limit.algorithm));
         let mut counts: Vec<u64> =
             limits.iter().map(|limit| state.hits.get(&id(limit)).copied().unwrap_or(0)).collect();
         // A look asks for what a single hit would get.
@@ -30,8 +40,14 @@ pub(crate) fn hit(key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Er
     })
 }
 
+pub(crate) fn hit_one(among: Among, key: &str, cost: u64, limit: Limit) -> Result<DecisionOne, Error> {
+    let Decision { allowed, standings, retry_after_ms } = hit(among, key, cost, &[limit])?;
+    let standing = standings.into_iter().next().expect("one limit has one standing");
+    Ok(DecisionOne { allowed, standing, retry_after_ms })
+}
+
 pub(crate) fn shared() -> bool {
-    gateway(|state| state.shared_counters)
+    gateway(|state| state.counters != Counters::Own)
 }
 
 fn check(key: &str, listed: &[Limit]) -> Result<(), String> {

@@ -3,18 +3,21 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
-use crate::host::bindings::tidegate::plugin::counters::{Algorithm, Decision, Error, Limit, Standing};
+use crate::host::bindings::tidegate::plugin::counters::{
+    Algorithm, Among, Decision, DecisionOne, Error, Limit, Standing,
+};
 use crate::host::services::Services;
 use crate::host::state::State;
 use crate::limits;
 use crate::store::Timestamp;
 use crate::store::counters::{self, HitError, Limits};
 
-type Arguments = (String, u64, Vec<Limit>);
-type Returned = (Result<Decision, Error>,);
+type Arguments = (Among, String, u64, Vec<Limit>);
+type ArgumentsOne = (Among, String, u64, Limit);
 
 /// Offer the interface.
 pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime::Result<()> {
@@ -22,30 +25,51 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime:
     instance.func_wrap("shared", |mut store: StoreContextMut<'_, State>, (): ()| {
         let state = store.data_mut();
         state.count()?;
-        Ok((state.services.counters.local().is_none(),))
+        Ok((state.services.counters.is_shared(),))
     })?;
-    if services.counters.local().is_some() {
-        return instance.func_wrap("hit", |mut store: StoreContextMut<'_, State>, arguments: Arguments| {
-            let state = store.data_mut();
-            state.count()?;
-            Ok((here(state, arguments),))
-        });
+    if !services.counters.is_shared() {
+        instance.func_wrap("hit", |mut store: StoreContextMut<'_, State>, (_, key, cost, limits): Arguments| {
+            Ok((here(store.data_mut(), &key, cost, &limits)?.map(Decision::from),))
+        })?;
+        return instance.func_wrap(
+            "hit-one",
+            |mut store: StoreContextMut<'_, State>, (_, key, cost, limit): ArgumentsOne| {
+                Ok((here(store.data_mut(), &key, cost, &[limit])?.map(DecisionOne::from),))
+            },
+        );
     }
-    instance.func_wrap_async("hit", |mut store: StoreContextMut<'_, State>, arguments: Arguments| {
-        Box::new(async move { wasmtime::Result::<Returned>::Ok((there(store.data_mut(), arguments).await?,)) })
-    })
+    instance.func_wrap_async(
+        "hit",
+        |mut store: StoreContextMut<'_, State>, (among, key, cost, limits): Arguments| {
+            Box::new(
+                async move { Ok((there(store.data_mut(), among, &key, cost, &limits).await?.map(Decision::from),)) },
+            )
+        },
+    )?;
+    instance.func_wrap_async(
+        "hit-one",
+        |mut store: StoreContextMut<'_, State>, (among, key, cost, limit): ArgumentsOne| {
+            Box::new(async move {
+                Ok((there(store.data_mut(), among, &key, cost, &[limit]).await?.map(DecisionOne::from),))
+            })
+        },
+    )
 }
 
-fn here(state: &State, (key, cost, listed): Arguments) -> Result<Decision, Error> {
-    let limits = limits_of(&listed)?;
-    let memory = state.services.counters.local();
-    let memory = memory.ok_or_else(|| Error::Unavailable("counters are not kept here".to_owned()))?;
-    decision(memory.hit(state.space(), &key, cost, &limits, Timestamp::now()))
-}
+type Decided = wasmtime::Result<Result<counters::Decision, Error>>;
 
-async fn there(state: &mut State, (key, cost, listed): Arguments) -> wasmtime::Result<Result<Decision, Error>> {
+fn here(state: &mut State, key: &str, cost: u64, listed: &[Limit]) -> Decided {
     state.count()?;
-    let limits = match limits_of(&listed) {
+    let memory = state.services.counters.memory();
+    Ok(limits_of(listed).and_then(|limits| Ok(memory.hit(state.space(), key, cost, &limits, Timestamp::now())?)))
+}
+
+async fn there(state: &mut State, among: Among, key: &str, cost: u64, listed: &[Limit]) -> Decided {
+    if among == Among::Here {
+        return here(state, key, cost, listed);
+    }
+    state.count()?;
+    let limits = match limits_of(listed) {
         Ok(limits) => limits,
         Err(error) => return Ok(Err(error)),
     };
@@ -53,15 +77,15 @@ async fn there(state: &mut State, (key, cost, listed): Arguments) -> wasmtime::R
         return Err(wasmtime::format_err!("nothing is counted while a plugin is loaded"));
     }
     let (services, space) = (&state.services, state.space());
-    let hit = services.counters.hit(services.place(state.thread()), space, &key, cost, &limits).await;
-    Ok(decision(hit))
+    let hit = services.counters.hit(services.place(state.thread()), space, key, cost, &limits).await;
+    Ok(hit.map_err(Error::from))
 }
 
 fn limits_of(listed: &[Limit]) -> Result<Limits, Error> {
     if listed.len() > limits::COUNTER_LIMITS {
         return Err(Error::Invalid(format!("a hit has up to {} limits", limits::COUNTER_LIMITS)));
     }
-    let listed: Vec<_> = listed
+    let listed: SmallVec<[_; limits::COUNTER_LIMITS]> = listed
         .iter()
         .map(|limit| counters::Limit {
             max: limit.max,
@@ -76,20 +100,45 @@ fn limits_of(listed: &[Limit]) -> Result<Limits, Error> {
     Limits::new(&listed).map_err(|error| Error::Invalid(error.to_string()))
 }
 
-fn decision(hit: Result<counters::Decision, HitError>) -> Result<Decision, Error> {
-    // Rounded up, so that whoever waits so long does not come too soon.
-    let milliseconds = |time: Duration| u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
-    let standing = |standing: &counters::Standing| Standing {
-        remaining: standing.remaining,
-        reset_ms: milliseconds(standing.reset),
-    };
-    match hit {
-        Ok(decided) => Ok(Decision {
+impl From<counters::Decision> for Decision {
+    fn from(decided: counters::Decision) -> Self {
+        Self {
             allowed: decided.allowed,
-            standings: decided.standings.iter().map(standing).collect(),
+            standings: decided.standings.into_iter().map(Standing::from).collect(),
             retry_after_ms: decided.retry_after.map(milliseconds),
-        }),
-        Err(error @ HitError::KeyTooLong(_)) => Err(Error::Invalid(error.to_string())),
-        Err(HitError::Unavailable(outage)) => Err(Error::Unavailable(outage.to_string())),
+        }
     }
+}
+
+impl From<counters::Decision> for DecisionOne {
+    fn from(decided: counters::Decision) -> Self {
+        let unheard = Standing { remaining: 0, reset_ms: 0 };
+        Self {
+            allowed: decided.allowed,
+            // One limit has one standing.
+            standing: decided.standings.into_iter().next().map_or(unheard, Standing::from),
+            retry_after_ms: decided.retry_after.map(milliseconds),
+        }
+    }
+}
+
+impl From<counters::Standing> for Standing {
+    fn from(standing: counters::Standing) -> Self {
+        Self { remaining: standing.remaining, reset_ms: milliseconds(standing.reset) }
+    }
+}
+
+impl From<HitError> for Error {
+    fn from(error: HitError) -> Self {
+        match error {
+            HitError::KeyTooLong(_) => Self::Invalid(error.to_string()),
+            HitError::Unavailable(outage) => Self::Unavailable(outage.to_string()),
+        }
+    }
+}
+
+/// Rounded up, so that whoever waits so long does not come too soon.
+fn milliseconds(time: Duration) -> u64 {
+    let part = time.subsec_micros() % 1_000;
+    time.as_secs().saturating_mul(1_000) + u64::from(time.subsec_millis()) + u64::from(part > 0)
 }
