@@ -20,6 +20,7 @@ pub(crate) struct File {
     sinks: Option<Vec<String>>,
     servers: Option<BTreeMap<String, Answer>>,
     upstreams: Option<Vec<String>>,
+    counters: Option<Counters>,
     #[serde(default)]
     case: Vec<Draft>,
 }
@@ -36,6 +37,7 @@ struct Draft {
     sinks: Option<Vec<String>>,
     servers: Option<BTreeMap<String, Answer>>,
     upstreams: Option<Vec<String>>,
+    counters: Option<Counters>,
     #[serde(default)]
     request: Request,
     times: Option<NonZeroU32>,
@@ -63,6 +65,8 @@ pub struct Case {
     pub servers: BTreeMap<String, Answer>,
     /// Upstreams besides the service's own, by name: all answer alike.
     pub upstreams: Vec<String>,
+    /// Who counts hits.
+    pub counters: Counters,
     /// What the client sends.
     pub request: Request,
     /// How often, one after another; what is expected of requests and answers is expected of the last.
@@ -71,6 +75,17 @@ pub struct Case {
     pub answer: Answer,
     /// What is to come of it.
     pub expect: Expect,
+}
+
+/// Where hits against limits are counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counters {
+    /// In the gateway's memory.
+    #[default]
+    Memory,
+    /// In a Redis that is not to be had, and nothing is to pass uncounted.
+    Away,
 }
 
 /// A key that the gateway's configuration knows.
@@ -190,7 +205,7 @@ pub struct ExpectedResponse {
 
 impl File {
     pub(crate) fn into_cases(self) -> Result<Vec<Case>, String> {
-        let Self { config, credentials, authenticated, secrets, sinks, servers, upstreams, case } = self;
+        let Self { config, credentials, authenticated, secrets, sinks, servers, upstreams, counters, case } = self;
         if case.is_empty() {
             return Err("it has no [[case]]".to_owned());
         }
@@ -211,6 +226,7 @@ impl File {
                 sinks: draft.sinks.or_else(|| sinks.clone()).unwrap_or_default(),
                 servers: draft.servers.or_else(|| servers.clone()).unwrap_or_default(),
                 upstreams: draft.upstreams.or_else(|| upstreams.clone()).unwrap_or_default(),
+                counters: draft.counters.or(counters).unwrap_or_default(),
                 request: draft.request,
                 times: draft.times.map_or(1, NonZeroU32::get),
                 answer: draft.answer,

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde_json::Value;
-use tidegate_cases::{Answer, Body, Case, Credential, Seen, SeenRequest, SeenResponse};
+use tidegate_cases::{Answer, Body, Case, Counters, Credential, Seen, SeenRequest, SeenResponse};
 
 use super::state::ResponseHead;
 use super::{Exchange, Headers, Outcome, ended, refusal, schema};
@@ -136,6 +136,9 @@ fn exchange(case: &Case) -> Exchange {
     }
     for name in &case.upstreams {
         exchange = exchange.upstream(name);
+    }
+    if case.counters == Counters::Away {
+        exchange = exchange.counters_away();
     }
     exchange.state.answer = head(&case.answer);
     let servers = case.servers.iter();

@@ -17,7 +17,7 @@ use tidegate_precompiled::Cache;
 use tokio::runtime::Handle;
 
 use super::load;
-use crate::config::checked::Isolation;
+use crate::config::checked::{Isolation, OnOutage};
 use crate::config::values::Origin;
 use crate::config::{self, Report};
 use crate::host::component::Component;
@@ -68,7 +68,7 @@ impl Stage {
         control: &Handle,
     ) -> anyhow::Result<Result<Set, Report>> {
         let metrics = Arc::new(Metrics::new(1));
-        let counters = Counters::new(&config::checked::Counters::Memory, 2)?;
+        let counters = Counters::new(&kept(case.counters)?, 2)?;
         let services = Services::new(counters, Arc::clone(&metrics), 1);
         let library = Library::new(Engine::new(1)?, services, 1, Some(control.clone()), Some(compiled(&self.folder)?));
 
@@ -167,6 +167,19 @@ impl Stage {
             "sinks": deliveries,
         }))
     }
+}
+
+/// Where hits are counted.
+fn kept(counters: tidegate_cases::Counters) -> anyhow::Result<config::checked::Counters> {
+    Ok(match counters {
+        tidegate_cases::Counters::Memory => config::checked::Counters::Memory,
+        tidegate_cases::Counters::Away => config::checked::Counters::Redis {
+            // Nobody is there.
+            url: "redis://127.0.0.1:9".parse().map_err(anyhow::Error::msg)?,
+            timeout: limits::COUNTERS_TIMEOUT,
+            on_failure: OnOutage::Closed,
+        },
+    })
 }
 
 /// What is wrong, without its place in a file that nobody has written.
