@@ -4,6 +4,7 @@ mod basic_auth;
 mod cors;
 mod hmac_auth;
 mod mtls_auth;
+mod rate_limiting;
 mod request_size_limiting;
 mod settings;
 mod transformers;
