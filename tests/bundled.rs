@@ -1,6 +1,7 @@
 //! The bundled plugins over the real gateway: what their case files cannot show.
 
 mod basic_auth;
+mod concurrency_limiting;
 mod cors;
 mod hmac_auth;
 mod mtls_auth;
