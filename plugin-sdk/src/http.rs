@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::host::http_client::{Error as HostError, Outgoing};
+use crate::host::http_client::{Error as HostError, Incoming, Outgoing};
 use crate::host::types::Header;
 use crate::{HeaderName, HeaderValue, host};
 
@@ -189,8 +189,30 @@ impl Outbound {
     /// # Errors
     /// There is no answer.
     pub fn send(self) -> Result<Answer, Error> {
-        let answer = host::http_client::fetch(&self.0)?;
-        Ok(Answer { status: answer.status, headers: crate::header::section(answer.headers), body: answer.body })
+        Ok(host::http_client::fetch(&self.0)?.into())
+    }
+
+    /// The same, for what many want at once: keys that all requests need, say. It is sent once: what came of the same
+    /// request of this plugin's, begun `within` this time by any thread of the gateway, is the answer here too, and is
+    /// waited for if it is still on its way. It goes on when the client goes away.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// use std::time::Duration;
+    ///
+    /// let told = Hook(|_: &mut Request| -> Result {
+    ///     let answer = http::get("https://idp.example.com/keys").send_shared(Duration::from_secs(30))?;
+    ///     Ok(Flow::reply(answer.status).body(answer.body))
+    /// });
+    /// let mut exchange = Exchange::get("/").server("GET https://idp.example.com/keys", 200, "[]");
+    /// assert_eq!(exchange.request(&told).reply().text(), "[]");
+    /// ```
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn send_shared(self, within: Duration) -> Result<Answer, Error> {
+        let within = u32::try_from(within.as_millis()).unwrap_or(u32::MAX);
+        Ok(host::http_client::fetch_shared(&self.0, within)?.into())
     }
 }
 
@@ -250,6 +272,12 @@ impl Answer {
     /// It is no JSON, or other JSON.
     pub fn json<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_slice(&self.body)
+    }
+}
+
+impl From<Incoming> for Answer {
+    fn from(answer: Incoming) -> Self {
+        Self { status: answer.status, headers: crate::header::section(answer.headers), body: answer.body }
     }
 }
 

@@ -106,6 +106,8 @@ pub const FETCH_BODY_BYTES: usize = 4 << 20;
 pub const FETCH_IDLE: usize = 32;
 /// Origins that have idle connections at a time, per thread.
 pub const FETCH_ORIGINS: usize = 64;
+/// Answers to plugins' requests that are shared, kept at a time.
+pub const FETCH_SHARED: usize = 64;
 /// Origins, peers or folders that one use may be granted; they are looked through for each request.
 pub const GRANTS: usize = 64;
 /// Sockets, files, streams and what else an instance that is granted them may hold at a time.

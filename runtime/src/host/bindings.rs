@@ -7,6 +7,7 @@ wasmtime::component::bindgen!({
     world: "plugin",
     imports: {
         "tidegate:plugin/http-client@0.1.0.fetch": async | trappable,
+        "tidegate:plugin/http-client@0.1.0.fetch-shared": async | trappable,
         "tidegate:plugin/passwords@0.1.0.verify": async | trappable,
         default: trappable,
     },

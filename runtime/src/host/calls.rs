@@ -21,12 +21,13 @@ use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::tidegate::plugin as interfaces;
 use super::bindings::tidegate::plugin::types::{Edit, Header};
+use super::grants::Grants;
 use super::services::Services;
 use super::state::State;
 use crate::{hop_by_hop, limits};
 
 /// Offer every interface to `linker`.
-pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime::Result<()> {
+pub(super) fn link(linker: &mut Linker<State>, services: &Services, grants: &Grants) -> wasmtime::Result<()> {
     interfaces::types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::request::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::response::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
@@ -43,7 +44,7 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime:
     interfaces::metrics::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::sink::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    interfaces::http_client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+    http_client::link(linker, grants)
 }
 
 pub(super) use decision::parse as parse_reply;
@@ -74,13 +75,16 @@ pub(super) const INTERFACES: [&str; 17] = [
     "http-client",
 ];
 
-/// Those whose functions may wait for something.
-pub(super) fn waiting(services: &Services) -> &'static [&'static str] {
-    if services.counters.is_shared() {
-        &["http-client", "passwords", "counters"]
-    } else {
-        &["http-client", "passwords"]
+/// Those whose functions may wait for something: who is granted no server has none to wait for.
+pub(super) fn waiting(services: &Services, grants: &Grants) -> Vec<&'static str> {
+    let mut waiting = vec!["passwords"];
+    if grants.has_origins() {
+        waiting.push("http-client");
     }
+    if services.counters.is_shared() {
+        waiting.push("counters");
+    }
+    waiting
 }
 
 /// A field a plugin may set, parsed.

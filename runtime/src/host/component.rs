@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tidegate_precompiled::Cache;
 use wasmtime::Store;
@@ -45,7 +46,7 @@ pub struct Component {
     kv_space: Space,
     pub(super) callers: Arc<Callers>,
     pub(super) services: Arc<Services>,
-    /// For uses that grant neither sockets nor files: what else is granted is asked for when it is used.
+    /// For uses that grant neither servers nor sockets nor files: what else is granted is asked for when it is used.
     pub(super) linked: Linked,
     pub(super) configure: ComponentExportIndex,
     pub(super) exports: Exports,
@@ -65,30 +66,47 @@ pub(super) struct Linked {
 pub struct Need {
     /// Its name.
     pub interface: &'static str,
+    /// What it is called among a use's grants.
+    pub grant: &'static str,
     /// The key that grants it, as a use has it.
     pub key: &'static str,
     is_granted: fn(&Grants) -> bool,
 }
 
 static NEEDS: [Need; 3] = [
-    Need { interface: "http-client", key: "grants = { http = [\"https://…\"] }", is_granted: Grants::has_origins },
-    Need { interface: "secrets", key: "grants = { secrets = [\"…\"] }", is_granted: Grants::has_secrets },
-    Need { interface: "sink", key: "grants = { sinks = [\"…\"] }", is_granted: Grants::has_sinks },
+    Need {
+        interface: "http-client",
+        grant: "http",
+        key: "grants = { http = [\"https://…\"] }",
+        is_granted: Grants::has_origins,
+    },
+    Need {
+        interface: "secrets",
+        grant: "secrets",
+        key: "grants = { secrets = [\"…\"] }",
+        is_granted: Grants::has_secrets,
+    },
+    Need { interface: "sink", grant: "sinks", key: "grants = { sinks = [\"…\"] }", is_granted: Grants::has_sinks },
 ];
 
 impl Component {
     /// With what this use is granted.
     pub(super) fn linked(&self, grants: &Grants) -> wasmtime::Result<Linked> {
-        if grants.has_wasi() {
+        if grants.has_wasi() || grants.has_origins() {
             let pre = &self.linked.pre;
             return link(pre.engine(), &self.services, pre.component(), grants);
         }
         Ok(self.linked.clone())
     }
 
-    /// What it imports and is not granted.
-    pub fn ungranted(&self, grants: &Grants) -> Option<&'static Need> {
-        self.needs.iter().copied().find(|need| !(need.is_granted)(grants))
+    /// What it imports, needs under this config, and is not granted.
+    pub fn ungranted(&self, grants: &Grants, config: &Value) -> Option<&'static Need> {
+        self.needed(config).find(|need| !(need.is_granted)(grants))
+    }
+
+    /// What it imports and needs under this config: all of it, but what its schema says that only some settings need.
+    pub fn needed(&self, config: &Value) -> impl Iterator<Item = &'static Need> {
+        self.needs.iter().copied().filter(|need| self.schema.needs(need.grant, config))
     }
 
     /// The hooks it exports.
@@ -197,9 +215,9 @@ pub(super) fn link(
     grants: &Grants,
 ) -> wasmtime::Result<Linked> {
     let mut linker = Linker::new(engine);
-    calls::link(&mut linker, services)?;
+    calls::link(&mut linker, services, grants)?;
     wasi::link(&mut linker, compiled, grants)?;
-    let waits = grants.has_wasi() || load::imports(engine, compiled, calls::waiting(services));
+    let waits = grants.has_wasi() || load::imports(engine, compiled, &calls::waiting(services, grants));
     Ok(Linked { pre: linker.instantiate_pre(compiled)?, waits })
 }
 

@@ -1,6 +1,8 @@
 //! HTTP/1 requests that plugins make. Each thread has connections of its own, kept for the next request to the same
 //! origin; who goes away meanwhile takes the connection along.
 
+mod shared;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use crate::dns::Resolver;
 use crate::limits;
 use crate::tls::client as tls;
 
+pub(super) use shared::Shared;
+
 /// Asks origins.
 #[derive(Clone)]
 pub struct Fetcher {
@@ -37,7 +41,7 @@ pub struct Fetcher {
 pub type StandIn = Arc<dyn Fn(&Origin, &Request<Bytes>) -> Option<Response<Bytes>> + Send + Sync>;
 
 /// Why there is no answer.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub(super) enum FetchError {
     #[error("not done in time")]
     TimedOut,
@@ -46,6 +50,9 @@ pub(super) enum FetchError {
     #[error("{0}")]
     Failed(String),
 }
+
+/// What came of a request.
+pub(super) type Outcome = Result<(response::Parts, Bytes), FetchError>;
 
 type Sender = SendRequest<Full<Bytes>>;
 
@@ -56,12 +63,7 @@ thread_local! {
 
 impl Fetcher {
     /// The whole answer to `request`, which has a path for its target.
-    pub(super) async fn fetch(
-        &self,
-        origin: &Origin,
-        request: Request<Bytes>,
-        limit: Duration,
-    ) -> Result<(response::Parts, Bytes), FetchError> {
+    pub(super) async fn fetch(&self, origin: &Origin, request: Request<Bytes>, limit: Duration) -> Outcome {
         if let Some(stand_in) = &self.stand_in {
             let answer = stand_in(origin, &request).ok_or_else(|| failed(origin, &"nobody answers this in its place"));
             return answer.map(Response::into_parts);
@@ -69,11 +71,7 @@ impl Fetcher {
         timeout(limit, self.ask(origin, request.map(Full::new))).await.unwrap_or(Err(FetchError::TimedOut))
     }
 
-    async fn ask(
-        &self,
-        origin: &Origin,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<(response::Parts, Bytes), FetchError> {
+    async fn ask(&self, origin: &Origin, mut request: Request<Full<Bytes>>) -> Outcome {
         // One that was closed meanwhile gives the request back, and costs nothing but the look.
         while let Some(sender) = idle(origin) {
             match send(sender, request, origin).await {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use super::fetch::Shared;
 use crate::crypto::password::Passwords;
 use crate::observe::metrics::Metrics;
 use crate::store::counters::Counters;
@@ -20,6 +21,8 @@ pub struct Services {
     pub kv: Kv,
     /// Where plugins note what they count and measure.
     pub metrics: Arc<Metrics>,
+    /// Requests of plugins whose answers they share.
+    pub(super) shared: Shared,
     /// Started by the first password.
     passwords: OnceLock<Option<Passwords>>,
     workers: usize,
@@ -28,8 +31,15 @@ pub struct Services {
 impl Services {
     /// For so many workers, with nothing counted and nothing kept.
     pub fn new(counters: Counters, metrics: Arc<Metrics>, workers: usize) -> Arc<Self> {
-        let (places, kv) = (Arc::default(), Kv::default());
-        Arc::new(Self { counters, places, kv, metrics, passwords: OnceLock::new(), workers })
+        Arc::new(Self {
+            counters,
+            places: Arc::default(),
+            kv: Kv::default(),
+            metrics,
+            shared: Shared::default(),
+            passwords: OnceLock::new(),
+            workers,
+        })
     }
 
     /// Free what has expired; the control plane calls this now and then.

@@ -22,7 +22,7 @@ pub(super) fn run(folder: &Path) -> anyhow::Result<()> {
     println!("{}", wasm.display());
     println!("{} {}, for {}", component.name, component.version, component.hooks().collect::<Vec<_>>().join(", "));
     for need in &component.needs {
-        println!("imports {}, which its use has to be granted: {}", need.interface, need.key);
+        println!("imports {}, which a use that needs it has to be granted: {}", need.interface, need.key);
     }
     println!("{}, compiled {}", size(bytes), size(component.compiled_bytes()));
     Ok(())

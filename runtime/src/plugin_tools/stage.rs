@@ -113,7 +113,7 @@ impl Stage {
             Isolation::Worker => "worker",
             Isolation::Request => "request",
         };
-        let needs = |interface| self.component.needs.iter().any(|need| need.interface == interface);
+        let needs = |interface| self.component.needed(&case.config).any(|need| need.interface == interface);
         let mut origins = case.servers.keys().map(|asked| Ok(parse(asked)?.1)).collect::<anyhow::Result<Vec<_>>>()?;
         origins.dedup();
         let mut origins: Vec<String> = origins.iter().map(Origin::to_string).collect();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::config::checked::{self, Config, GrantedFolder, PluginUse};
 use crate::config::faults::{Faults, suggest};
 use crate::config::file;
+use crate::config::values::Origin;
 use crate::host::breaker::Breaker;
 use crate::host::chain::Scope;
 use crate::host::component::{Component, Need};
@@ -173,9 +174,18 @@ impl<'s> Plugins<'s> {
         let kinds = plugin_use.grants.credentials.iter().map(|kind| kind.value.to_string());
         let credentials = kinds.chain([name.to_owned()]).collect();
         let grants = Arc::new(Grants { origins, secrets, sinks, credentials, sockets, folders, fetcher, resolver });
-        if let Some(Need { interface, key, .. }) = component.ungranted(&grants) {
+        let config = &plugin_use.config;
+        if let Some(Need { interface, key, .. }) = component.ungranted(&grants, &config.json) {
             let message = format!("{name} imports {interface}, which this use is not granted");
             self.faults.at_with_help(&plugin_use.plugin.span, message, format!("to grant it: {key}"));
+            return None;
+        }
+        for (setting, url) in component.schema.urls(&config.json) {
+            // What is no URL is the plugin's to refuse.
+            let Some(origin) = Origin::of(url).filter(|origin| !grants.origins.contains(origin)) else { continue };
+            let span = config.places.get(&format!("/{setting}")).map_or(&config.span, |place| &place.value);
+            let message = format!("{name} asks {origin} by `{setting}`, which this use is not granted");
+            self.faults.at_with_help(span, message, format!("to grant it: grants = {{ http = [\"{origin}\"] }}"));
             return None;
         }
         Some(grants)

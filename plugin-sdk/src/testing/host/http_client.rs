@@ -23,6 +23,11 @@ pub(crate) fn fetch(request: &Outgoing) -> Result<Incoming, Error> {
     })
 }
 
+/// Each one is sent, so that a test sees how often the plugin asks.
+pub(crate) fn fetch_shared(request: &Outgoing, _: u32) -> Result<Incoming, Error> {
+    fetch(request)
+}
+
 /// In the order that the gateway checks in, so that the same is wrong first.
 fn check(outgoing: &Outgoing) -> Result<(), String> {
     let url: Uri = outgoing.url.parse().map_err(|error| format!("{:?} is no URL: {error}", outgoing.url))?;

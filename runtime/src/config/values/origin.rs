@@ -16,6 +16,15 @@ pub struct Origin {
     pub port: u16,
 }
 
+impl Origin {
+    /// That of an http or https URL.
+    pub fn of(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        format!("{scheme}://{authority}").parse().ok()
+    }
+}
+
 impl FromStr for Origin {
     type Err = String;
 
@@ -43,6 +52,17 @@ impl fmt::Display for Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_is_of_an_origin() {
+        let of = |url| Origin::of(url).map(|origin| origin.to_string());
+        for url in ["https://a", "https://A:443/", "https://a/b?c#d", "https://a?b", "https://a#b://c"] {
+            assert_eq!(of(url).as_deref(), Some("https://a:443"), "{url}");
+        }
+        for url in ["a/b", "https:///b", "ftp://a/b", "https://u@a/b", ""] {
+            assert_eq!(of(url), None, "{url}");
+        }
+    }
 
     #[test]
     fn an_origin_is_scheme_host_and_port() {

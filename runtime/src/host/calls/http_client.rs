@@ -6,36 +6,81 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Method, Request, Uri};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{HasSelf, Linker};
 
 use super::{all, field};
 use crate::config::values::Origin;
-use crate::host::bindings::tidegate::plugin::http_client::{Error, Host, Incoming, Outgoing};
-use crate::host::fetch::FetchError;
+use crate::host::bindings::tidegate::plugin::http_client::{self, Error, Host, Incoming, Outgoing};
+use crate::host::fetch::{FetchError, Fetcher, Outcome};
+use crate::host::grants::Grants;
 use crate::host::state::State;
 use crate::limits;
 
+type Told = Result<Incoming, Error>;
+
+/// Offer the interface. To who is granted no server it says just that, at once, so that its calls have nothing to wait
+/// for.
+pub(super) fn link(linker: &mut Linker<State>, grants: &Grants) -> wasmtime::Result<()> {
+    if grants.has_origins() {
+        return http_client::add_to_linker::<_, HasSelf<State>>(linker, |state| state);
+    }
+    type Ctx<'s> = StoreContextMut<'s, State>;
+    let mut instance = linker.instance("tidegate:plugin/http-client@0.1.0")?;
+    instance
+        .func_wrap("fetch", |mut store: Ctx<'_>, (request,): (Outgoing,)| Ok((store.data_mut().refuse(request)?,)))?;
+    instance.func_wrap("fetch-shared", |mut store: Ctx<'_>, (request, _): (Outgoing, u32)| {
+        Ok((store.data_mut().refuse(request)?,))
+    })
+}
+
 impl Host for State {
-    async fn fetch(&mut self, request: Outgoing) -> wasmtime::Result<Result<Incoming, Error>> {
+    async fn fetch(&mut self, request: Outgoing) -> wasmtime::Result<Told> {
+        self.ask()?;
+        let (fetcher, origin, request, limit) = match self.asked(request) {
+            Ok(asked) => asked,
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(told(fetcher.fetch(&origin, request, limit).await))
+    }
+
+    async fn fetch_shared(&mut self, request: Outgoing, within_ms: u32) -> wasmtime::Result<Told> {
+        self.ask()?;
+        let (fetcher, origin, request, limit) = match self.asked(request) {
+            Ok(asked) => asked,
+            Err(error) => return Ok(Err(error)),
+        };
+        let whose = (self.kv_space, Duration::from_millis(within_ms.into()));
+        Ok(told(self.services.shared.fetch(whose, fetcher, &origin, request, limit).await))
+    }
+}
+
+impl State {
+    fn ask(&mut self) -> wasmtime::Result<()> {
         self.count()?;
         if !self.is_called() {
             return Err(wasmtime::format_err!("no server can be asked while a plugin is loaded"));
         }
-        let timeout = request.timeout_ms.map_or(limits::FETCH_TIME, |ms| Duration::from_millis(ms.into()));
-        let fetched = match prepare(request) {
-            Err(problem) => Err(Error::Invalid(problem)),
-            Ok((origin, request)) => match self.grants.fetcher(&origin) {
-                None => Err(Error::NotGranted),
-                Some(fetcher) => {
-                    fetcher.fetch(&origin, request, timeout.min(limits::FETCH_TIME_MAX)).await.map_err(Error::from)
-                }
-            },
-        };
-        Ok(fetched.map(|(head, body)| Incoming {
-            status: head.status.as_u16(),
-            headers: all(&head.headers),
-            body: body.into(),
-        }))
+        Ok(())
     }
+
+    /// Who sends which request where, and for how long at most.
+    fn asked(&self, request: Outgoing) -> Result<(&Fetcher, Origin, Request<Bytes>, Duration), Error> {
+        let limit = request.timeout_ms.map_or(limits::FETCH_TIME, |ms| Duration::from_millis(ms.into()));
+        let (origin, request) = prepare(request).map_err(Error::Invalid)?;
+        let fetcher = self.grants.fetcher(&origin).ok_or(Error::NotGranted)?;
+        Ok((fetcher, origin, request, limit.min(limits::FETCH_TIME_MAX)))
+    }
+
+    fn refuse(&mut self, request: Outgoing) -> wasmtime::Result<Told> {
+        self.ask()?;
+        Ok(Err(self.asked(request).err().unwrap_or(Error::NotGranted)))
+    }
+}
+
+fn told(fetched: Outcome) -> Told {
+    let (head, body) = fetched?;
+    Ok(Incoming { status: head.status.as_u16(), headers: all(&head.headers), body: body.into() })
 }
 
 impl From<FetchError> for Error {
