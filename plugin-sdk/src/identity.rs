@@ -235,6 +235,31 @@ pub fn settled() -> bool {
     authenticated().is_some_and(|caller| !caller.anonymous)
 }
 
+/// A number that is another one whenever consumers or credentials may have changed. What a plugin has found
+/// out about them, it may keep as long as the number stays the same.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+/// use std::cell::Cell;
+///
+/// thread_local! {
+///     /// The number, and how many groups alice had then.
+///     static KNOWN: Cell<Option<(u64, usize)>> = const { Cell::new(None) };
+/// }
+///
+/// let told = Hook(|_: &mut Request| {
+///     let version = identity::version();
+///     let count = || identity::consumer("alice").map_or(0, |alice| alice.groups.len());
+///     let (_, groups) = KNOWN.get().filter(|(known, _)| *known == version).unwrap_or_else(|| (version, count()));
+///     KNOWN.set(Some((version, groups)));
+///     Flow::reply(200).body(groups.to_string())
+/// });
+/// assert_eq!(Exchange::get("/").request(&told).reply().text(), "0");
+/// ```
+pub fn version() -> u64 {
+    host::identity::version()
+}
+
 /// The consumer of this name.
 ///
 /// ```

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -73,8 +74,9 @@ impl Authenticated {
 
 /// All credentials, found by what opens them. Keys are looked up by digest, so the time that takes tells nothing about
 /// how much of a guessed key was right.
-#[derive(Default)]
 pub struct Identities {
+    /// Another one in every generation.
+    pub version: u64,
     /// Credentials of different kinds never open one another's doors.
     kinds: HashMap<Arc<str>, ByKey>,
     by_id: HashMap<Arc<str>, Arc<Credential>>,
@@ -82,6 +84,15 @@ pub struct Identities {
     by_custom_id: HashMap<String, Arc<Consumer>>,
     /// As whom requests have been let in before any plugin sees them: in rehearsals only.
     pub presumed: Option<Authenticated>,
+}
+
+/// What the next ones are told from those before by.
+static VERSIONS: AtomicU64 = AtomicU64::new(1);
+
+impl Default for Identities {
+    fn default() -> Self {
+        Self::new(&[])
+    }
 }
 
 /// By the SHA-256 of their keys, which needs no hashing any more.
@@ -115,7 +126,14 @@ impl Identities {
 
     /// Index `consumers`.
     pub fn new(consumers: &[checked::Consumer]) -> Self {
-        let mut identities = Self::default();
+        let mut identities = Self {
+            version: VERSIONS.fetch_add(1, Ordering::Relaxed),
+            kinds: HashMap::new(),
+            by_id: HashMap::new(),
+            by_username: HashMap::new(),
+            by_custom_id: HashMap::new(),
+            presumed: None,
+        };
         for listed in consumers {
             let consumer = Arc::new(Consumer {
                 username: listed.username.value.as_str().into(),
@@ -187,6 +205,12 @@ mod tests {
                 span: 0..0,
             }],
         }
+    }
+
+    #[test]
+    fn each_generation_has_a_version_of_its_own() {
+        let alice = [consumer("alice", "key-auth", "k1")];
+        assert_ne!(Identities::new(&alice).version, Identities::new(&alice).version);
     }
 
     #[test]

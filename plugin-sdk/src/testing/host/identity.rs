@@ -1,3 +1,5 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::current;
 use crate::bindings::imports::tidegate::plugin::identity as bindings;
 pub(crate) use crate::bindings::imports::tidegate::plugin::identity::{Consumer, ConsumerBy, Way};
@@ -58,6 +60,15 @@ pub(crate) fn authenticated() -> Option<bindings::Caller> {
         let caller = state.caller.as_ref()?;
         let way = if caller.anonymous { Way::Anonymous } else { Way::Known };
         Some(bindings::Caller { consumer: told(&caller.consumer), credential: caller.credential.clone(), way })
+    })
+}
+
+/// Another one whenever the test has said something else of consumers and credentials.
+pub(crate) fn version() -> u64 {
+    current(|state| {
+        let mut hasher = DefaultHasher::new();
+        format!("{:?} {:?}", state.credentials, state.everybody().collect::<Vec<_>>()).hash(&mut hasher);
+        hasher.finish()
     })
 }
 

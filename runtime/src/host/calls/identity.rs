@@ -20,6 +20,10 @@ impl Host for State {
         Ok(known.and_then(|credential| credential.field(&name)).map(<[u8]>::to_vec))
     }
 
+    fn version(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.exchange()?.identities.version)
+    }
+
     fn authenticate_by_key(&mut self, kind: String, key: String) -> wasmtime::Result<bool> {
         let exchange = self.exchange_to_change()?;
         let Some(credential) = exchange.identities.find(&kind, key.as_bytes()) else { return Ok(false) };
