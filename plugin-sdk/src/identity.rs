@@ -235,6 +235,24 @@ pub fn settled() -> bool {
     authenticated().is_some_and(|caller| !caller.anonymous)
 }
 
+/// Leaves X-Consumer-Groups out of what the upstream is told about who was authenticated.
+///
+/// ```
+/// # use tidegate_sdk::{identity::Consumer, prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let discreet = Hook(|_: &mut Request| {
+///     identity::hide_groups();
+///     Flow::Next
+/// });
+/// let alice = Consumer { username: "alice".to_owned(), groups: vec!["staff".to_owned()], ..Consumer::default() };
+/// let mut exchange = Exchange::get("/").authenticated(alice);
+/// assert_eq!(exchange.upstream_headers().first("x-consumer-groups"), Some("staff"));
+/// assert_eq!(exchange.request(&discreet), Outcome::Next);
+/// assert_eq!(exchange.upstream_headers().first("x-consumer-groups"), None);
+/// ```
+pub fn hide_groups() {
+    host::identity::hide_groups();
+}
+
 /// A number that is another one whenever consumers or credentials may have changed. What a plugin has found
 /// out about them, it may keep as long as the number stays the same.
 ///

@@ -46,6 +46,7 @@ pub(super) struct State {
     pub(super) consumers: Vec<Consumer>,
     /// As whom the request has been let in.
     pub(super) caller: Option<Caller>,
+    pub(super) hides_groups: bool,
     pub(super) scratch: BTreeMap<String, Vec<u8>>,
     pub(super) shared: BTreeMap<String, Vec<u8>>,
     pub(super) secrets: BTreeMap<String, Vec<u8>>,
@@ -184,6 +185,7 @@ impl State {
             credentials: Vec::new(),
             consumers: Vec::new(),
             caller: None,
+            hides_groups: false,
             scratch: BTreeMap::new(),
             shared: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -214,6 +216,7 @@ impl State {
         self.body_limit = before.body_limit;
         (self.response, self.response_body) = (before.response, before.response_body);
         (self.chosen_upstream, self.caller) = (before.chosen_upstream, before.caller);
+        self.hides_groups = before.hides_groups;
     }
 
     /// A plugin's answer becomes the response, if it can be sent.
@@ -239,7 +242,7 @@ impl State {
             let told = [
                 Some(consumer.username.as_str()),
                 consumer.custom_id.as_deref(),
-                (!groups.is_empty()).then_some(groups.as_str()),
+                (!groups.is_empty() && !self.hides_groups).then_some(groups.as_str()),
                 credential.as_deref(),
                 anonymous.then_some("true"),
             ];
@@ -254,13 +257,14 @@ impl State {
     }
 }
 
-/// What the upstream is told about the consumer, and by the gateway alone.
-pub(super) const TOLD_BY_GATEWAY: [&str; 5] = [
+/// What the upstream is told about the consumer, and by the gateway alone; and, last, what only plugins tell it.
+pub(super) const TOLD_BY_GATEWAY: [&str; 6] = [
     "x-consumer-username",
     "x-consumer-custom-id",
     "x-consumer-groups",
     "x-credential-identifier",
     "x-anonymous-consumer",
+    "x-authenticated-groups",
 ];
 
 impl ResponseHead {

@@ -57,6 +57,8 @@ pub struct Exchange {
     pub upstream: Option<Arc<Upstream>>,
     /// Who sent it, once a plugin has found out.
     pub authenticated: Option<Authenticated>,
+    /// Whether the upstream is not told the consumer's groups.
+    pub hides_groups: bool,
     /// Who may come in at all.
     pub identities: Arc<Identities>,
     /// What plugins keep from hook to hook.
@@ -105,6 +107,7 @@ impl Exchange {
             route: None,
             upstream: None,
             authenticated: identities.presumed.clone(),
+            hides_groups: false,
             identities,
             scratch: Scratch::default(),
             plugin_time: Duration::ZERO,
@@ -177,6 +180,7 @@ impl Exchange {
                 response_body: self.response_body.clone(),
                 upstream: self.upstream.clone(),
                 authenticated: self.authenticated.clone(),
+                hides_groups: self.hides_groups,
             }));
         }
     }
@@ -184,11 +188,20 @@ impl Exchange {
     /// Undo what was changed since [`Self::remember`].
     pub(super) fn undo(&mut self) {
         if let Some(before) = self.before.take() {
-            let Before { request, request_body, body_limit, response, response_body, upstream, authenticated } =
-                *before;
+            let Before {
+                request,
+                request_body,
+                body_limit,
+                response,
+                response_body,
+                upstream,
+                authenticated,
+                hides_groups,
+            } = *before;
             (self.request, self.request_body, self.body_limit) = (request, request_body, body_limit);
             (self.response, self.response_body) = (response, response_body);
             (self.upstream, self.authenticated) = (upstream, authenticated);
+            self.hides_groups = hides_groups;
         }
     }
 }
@@ -213,6 +226,7 @@ pub(super) struct Before {
     response_body: Content,
     upstream: Option<Arc<Upstream>>,
     authenticated: Option<Authenticated>,
+    hides_groups: bool,
 }
 
 /// How far an exchange has come, as plugins are concerned.

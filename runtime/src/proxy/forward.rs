@@ -184,7 +184,7 @@ fn fields<'a>(found: &'a Found, ongoing: &'a Ongoing) -> Fields<'a> {
     }
     instead(&answer::REQUEST_ID, ongoing.journal.id.as_bytes().into());
     if let Some(authenticated) = &exchange.authenticated {
-        identify(authenticated, instead);
+        identify(authenticated, exchange.hides_groups, instead);
     }
     fields.push(Field { name: &VIA_FIELD, value: VIA_HERE.as_bytes().into(), place: Place::Behind });
     fields
@@ -212,7 +212,11 @@ impl Forwarded {
 }
 
 /// Tell the upstream who was authenticated.
-fn identify<'a>(authenticated: &'a Authenticated, mut instead: impl FnMut(&'static HeaderName, Cow<'a, [u8]>)) {
+fn identify<'a>(
+    authenticated: &'a Authenticated,
+    hides_groups: bool,
+    mut instead: impl FnMut(&'static HeaderName, Cow<'a, [u8]>),
+) {
     let consumer = authenticated.consumer();
     instead(&CONSUMER_USERNAME, consumer.username.as_bytes().into());
     if let Some(credential) = authenticated.credential() {
@@ -224,7 +228,7 @@ fn identify<'a>(authenticated: &'a Authenticated, mut instead: impl FnMut(&'stat
     if let Some(custom_id) = &consumer.custom_id {
         instead(&CONSUMER_CUSTOM_ID, custom_id.as_bytes().into());
     }
-    if !consumer.groups.is_empty() {
+    if !consumer.groups.is_empty() && !hides_groups {
         instead(&CONSUMER_GROUPS, list(consumer.groups.iter().map(String::as_bytes)).into());
     }
 }

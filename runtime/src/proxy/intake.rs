@@ -23,11 +23,12 @@ pub(super) static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub(super) static FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
 
 /// All that an upstream may believe about who sent a request, under Kong's names.
-const IDENTITY: [HeaderName; 6] = [
+const IDENTITY: [HeaderName; 7] = [
     HeaderName::from_static("x-consumer-id"),
     HeaderName::from_static("x-consumer-custom-id"),
     HeaderName::from_static("x-consumer-username"),
     HeaderName::from_static("x-consumer-groups"),
+    HeaderName::from_static("x-authenticated-groups"),
     HeaderName::from_static("x-credential-identifier"),
     HeaderName::from_static("x-anonymous-consumer"),
 ];

@@ -63,6 +63,10 @@ pub(crate) fn authenticated() -> Option<bindings::Caller> {
     })
 }
 
+pub(crate) fn hide_groups() {
+    current(|state| state.hides_groups = true);
+}
+
 /// Another one whenever the test has said something else of consumers and credentials.
 pub(crate) fn version() -> u64 {
     current(|state| {

@@ -20,6 +20,11 @@ impl Host for State {
         Ok(known.and_then(|credential| credential.field(&name)).map(<[u8]>::to_vec))
     }
 
+    fn hide_groups(&mut self) -> wasmtime::Result<()> {
+        self.exchange_to_change()?.hides_groups = true;
+        Ok(())
+    }
+
     fn version(&mut self) -> wasmtime::Result<u64> {
         Ok(self.exchange()?.identities.version)
     }
