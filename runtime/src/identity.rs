@@ -11,6 +11,8 @@ use crate::config::checked::{self, SecretValue};
 
 /// Who may come in.
 pub struct Consumer {
+    /// Tells this one from all others, in whichever generation.
+    number: u64,
     /// Unique.
     pub username: Arc<str>,
     /// The operator's own id for them.
@@ -66,6 +68,17 @@ impl Authenticated {
         }
     }
 
+    /// A number that stands for nothing else: neither for another consumer, in whichever generation, nor for another way
+    /// to be let in.
+    pub fn number(&self) -> u64 {
+        let (consumer, way) = match self {
+            Self::By(credential) => (&credential.consumer, 0),
+            Self::As(consumer) => (consumer, 1),
+            Self::Anonymously(consumer) => (consumer, 2),
+        };
+        consumer.number << 2 | way
+    }
+
     /// Whether it is unknown who it really is.
     pub fn is_anonymous(&self) -> bool {
         matches!(self, Self::Anonymously(_))
@@ -86,8 +99,8 @@ pub struct Identities {
     pub presumed: Option<Authenticated>,
 }
 
-/// What the next ones are told from those before by.
-static VERSIONS: AtomicU64 = AtomicU64::new(1);
+/// The next one that nothing has had yet.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 impl Default for Identities {
     fn default() -> Self {
@@ -127,7 +140,7 @@ impl Identities {
     /// Index `consumers`.
     pub fn new(consumers: &[checked::Consumer]) -> Self {
         let mut identities = Self {
-            version: VERSIONS.fetch_add(1, Ordering::Relaxed),
+            version: NUMBERS.fetch_add(1, Ordering::Relaxed),
             kinds: HashMap::new(),
             by_id: HashMap::new(),
             by_username: HashMap::new(),
@@ -136,6 +149,7 @@ impl Identities {
         };
         for listed in consumers {
             let consumer = Arc::new(Consumer {
+                number: NUMBERS.fetch_add(1, Ordering::Relaxed),
                 username: listed.username.value.as_str().into(),
                 custom_id: listed.custom_id.clone(),
                 groups: listed.groups.clone(),
@@ -208,8 +222,25 @@ mod tests {
     }
 
     #[test]
+    fn a_number_stands_for_one_consumer_and_one_way_to_be_let_in() {
+        let listed = [consumer("alice", "badge", "k1"), consumer("bob", "badge", "k2")];
+        let mut numbers = std::collections::HashSet::new();
+        for identities in [Identities::new(&listed), Identities::new(&listed)] {
+            for (username, key) in [("alice", b"k1"), ("bob", b"k2")] {
+                let consumer = || Arc::clone(identities.by_username(username).unwrap());
+                let by = || Authenticated::By(Arc::clone(identities.find("badge", key).unwrap()));
+                assert_eq!(by().number(), by().number());
+                numbers.extend(
+                    [by(), Authenticated::As(consumer()), Authenticated::Anonymously(consumer())].map(|a| a.number()),
+                );
+            }
+        }
+        assert_eq!(numbers.len(), 12);
+    }
+
+    #[test]
     fn each_generation_has_a_version_of_its_own() {
-        let alice = [consumer("alice", "key-auth", "k1")];
+        let alice = [consumer("alice", "badge", "k1")];
         assert_ne!(Identities::new(&alice).version, Identities::new(&alice).version);
     }
 

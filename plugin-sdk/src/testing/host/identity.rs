@@ -63,6 +63,15 @@ pub(crate) fn authenticated() -> Option<bindings::Caller> {
     })
 }
 
+pub(crate) fn caller_number() -> Option<u64> {
+    current(|state| {
+        let caller = state.caller.as_ref()?;
+        let mut hasher = DefaultHasher::new();
+        format!("{caller:?}").hash(&mut hasher);
+        Some(hasher.finish())
+    })
+}
+
 pub(crate) fn hide_groups() {
     current(|state| state.hides_groups = true);
 }

@@ -20,6 +20,10 @@ impl Host for State {
         Ok(known.and_then(|credential| credential.field(&name)).map(<[u8]>::to_vec))
     }
 
+    fn caller_number(&mut self) -> wasmtime::Result<Option<u64>> {
+        Ok(self.exchange()?.authenticated.as_ref().map(Authenticated::number))
+    }
+
     fn hide_groups(&mut self) -> wasmtime::Result<()> {
         self.exchange_to_change()?.hides_groups = true;
         Ok(())
