@@ -88,8 +88,8 @@ mod request;
 mod response;
 pub mod secrets;
 pub mod sink;
-pub mod template;
 pub mod subject;
+pub mod template;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 

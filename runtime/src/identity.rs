@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::config::checked::{self, SecretValue};
@@ -97,6 +98,8 @@ pub struct Identities {
     by_custom_id: HashMap<String, Arc<Consumer>>,
     /// As whom requests have been let in before any plugin sees them: in rehearsals only.
     pub presumed: Option<Authenticated>,
+    /// What plugins have left for others before any has been called: likewise.
+    pub presumed_words: Vec<(String, Bytes)>,
 }
 
 /// The next one that nothing has had yet.
@@ -146,6 +149,7 @@ impl Identities {
             by_username: HashMap::new(),
             by_custom_id: HashMap::new(),
             presumed: None,
+            presumed_words: Vec::new(),
         };
         for listed in consumers {
             let consumer = Arc::new(Consumer {

@@ -16,6 +16,7 @@ pub(crate) struct File {
     config: Option<Value>,
     credentials: Option<Vec<Credential>>,
     authenticated: Option<String>,
+    shared: Option<BTreeMap<String, String>>,
     secrets: Option<BTreeMap<String, String>>,
     sinks: Option<Vec<String>>,
     servers: Option<BTreeMap<String, Answer>>,
@@ -33,6 +34,7 @@ struct Draft {
     config: Option<Value>,
     credentials: Option<Vec<Credential>>,
     authenticated: Option<String>,
+    shared: Option<BTreeMap<String, String>>,
     secrets: Option<BTreeMap<String, String>>,
     sinks: Option<Vec<String>>,
     servers: Option<BTreeMap<String, Answer>>,
@@ -57,6 +59,8 @@ pub struct Case {
     pub credentials: Vec<Credential>,
     /// Whom a plugin before this one has found the request to come from: one who has a credential.
     pub authenticated: Option<String>,
+    /// What plugins before this one have left for others, by key.
+    pub shared: BTreeMap<String, String>,
     /// Secrets that the plugin is granted, by name.
     pub secrets: BTreeMap<String, String>,
     /// Sinks that it is granted.
@@ -205,7 +209,8 @@ pub struct ExpectedResponse {
 
 impl File {
     pub(crate) fn into_cases(self) -> Result<Vec<Case>, String> {
-        let Self { config, credentials, authenticated, secrets, sinks, servers, upstreams, counters, case } = self;
+        let Self { config, credentials, authenticated, shared, secrets, sinks, servers, upstreams, counters, case } =
+            self;
         if case.is_empty() {
             return Err("it has no [[case]]".to_owned());
         }
@@ -222,6 +227,7 @@ impl File {
                 config,
                 credentials: draft.credentials.or_else(|| credentials.clone()).unwrap_or_default(),
                 authenticated: draft.authenticated.or_else(|| authenticated.clone()),
+                shared: draft.shared.or_else(|| shared.clone()).unwrap_or_default(),
                 secrets: draft.secrets.or_else(|| secrets.clone()).unwrap_or_default(),
                 sinks: draft.sinks.or_else(|| sinks.clone()).unwrap_or_default(),
                 servers: draft.servers.or_else(|| servers.clone()).unwrap_or_default(),

@@ -128,6 +128,9 @@ fn exchange(case: &Case) -> Exchange {
     if let Some(caller) = case.caller() {
         exchange = exchange.authenticated(consumer(caller));
     }
+    for (key, value) in &case.shared {
+        exchange.state.shared.insert(key.clone(), value.as_bytes().to_vec());
+    }
     for (name, value) in &case.secrets {
         exchange = exchange.secret(name, value);
     }

@@ -27,6 +27,16 @@ struct Entries {
 }
 
 impl Scratch {
+    /// With what plugins before those that are called have left for all of them.
+    pub fn of(words: &[(String, Bytes)]) -> Self {
+        let mut scratch = Self::default();
+        for (key, value) in words {
+            // What would not fit is not there, as if the plugin had failed.
+            let _ = scratch.keep(Owner::All, key.clone(), value.clone());
+        }
+        scratch
+    }
+
     /// What `owner` keeps under `key`.
     pub fn value(&self, owner: Owner, key: &str) -> Option<Bytes> {
         let entries = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);

@@ -89,8 +89,12 @@ impl Stage {
         };
         let built = snapshot::build(&config, faults, &mut stock, &[0], 1);
         let presumed = |mut snapshot: Snapshot| {
-            if let (Some(caller), Some(identities)) = (case.caller(), Arc::get_mut(&mut snapshot.identities)) {
-                identities.presume(&caller.kind, caller.key.as_bytes());
+            if let Some(identities) = Arc::get_mut(&mut snapshot.identities) {
+                if let Some(caller) = case.caller() {
+                    identities.presume(&caller.kind, caller.key.as_bytes());
+                }
+                let words = case.shared.iter().map(|(key, value)| (key.clone(), value.clone().into()));
+                identities.presumed_words = words.collect();
             }
             snapshot
         };
