@@ -4,6 +4,7 @@ mod basic_auth;
 mod concurrency_limiting;
 mod cors;
 mod hmac_auth;
+mod jwt;
 mod mtls_auth;
 mod rate_limiting;
 mod request_size_limiting;
