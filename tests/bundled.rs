@@ -1,5 +1,6 @@
 //! The bundled plugins over the real gateway: what their case files cannot show.
 
+mod acl;
 mod basic_auth;
 mod concurrency_limiting;
 mod cors;

@@ -14,8 +14,8 @@ use tidegate::host::services::Services;
 use tidegate::observe::metrics::Metrics;
 use tidegate::store::counters::Counters;
 
-use crate::harness::gateway::run;
 use crate::harness::built;
+use crate::harness::gateway::run;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
