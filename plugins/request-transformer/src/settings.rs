@@ -17,24 +17,30 @@ pub(crate) struct Settings {
     http_method: Option<String>,
     /// What to take out, by name.
     #[config(default = Remove::default())]
+    #[schemars(extend("default" = {}))]
     remove: Remove,
     /// What to give another name: `old:new`.
     #[config(default = Rename::default())]
+    #[schemars(extend("default" = {}))]
     rename: Rename,
     /// What to give another value where it is there: `name:value`.
     #[config(default = Replace::default())]
+    #[schemars(extend("default" = {}))]
     replace: Replace,
     /// What to add where it is not there: `name:value`.
     #[config(default = Add::default())]
+    #[schemars(extend("default" = {}))]
     add: Add,
     /// What to add beside what is there: `name:value`.
     #[config(default = Append::default())]
+    #[schemars(extend("default" = {}))]
     append: Append,
     /// Whether dots are part of the names in a JSON body; if not, `a.b` is the member `b` of the member `a`.
     #[config(default = true)]
     dots_in_keys: bool,
     /// What becomes of a request whose body should be changed, and cannot be read.
     #[config(default = Unreadable::Refuse)]
+    #[schemars(extend("default" = "refuse"))]
     malformed_body: Unreadable,
     /// The most bytes of a body, if a rule needs bodies: larger ones are refused with a 413. `limits.body` bounds it.
     #[config(default = 1 << 20)]
@@ -79,6 +85,7 @@ struct Replace {
     /// Of the members of a JSON body, or the parameters of a form.
     body: Vec<String>,
     /// The types of the values in a JSON body, in their order; strings where there are no more.
+    #[schemars(extend("default" = []))]
     json_types: Vec<JsonType>,
 }
 
@@ -93,6 +100,7 @@ struct Add {
     /// To the members of a JSON body, or the parameters of a form.
     body: Vec<String>,
     /// The types of the values in a JSON body, in their order; strings where there are no more.
+    #[schemars(extend("default" = []))]
     json_types: Vec<JsonType>,
 }
 
@@ -107,6 +115,7 @@ struct Append {
     /// To the members of a JSON body, which become lists, or the parameters of a form.
     body: Vec<String>,
     /// The types of the values in a JSON body, in their order; strings where there are no more.
+    #[schemars(extend("default" = []))]
     json_types: Vec<JsonType>,
 }
 

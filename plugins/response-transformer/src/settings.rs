@@ -13,24 +13,30 @@ use crate::{Applies, Plan};
 pub(crate) struct Settings {
     /// What to take out, by name.
     #[config(default = Remove::default())]
+    #[schemars(extend("default" = {}))]
     remove: Remove,
     /// What to give another name: `old:new`.
     #[config(default = Rename::default())]
+    #[schemars(extend("default" = {}))]
     rename: Rename,
     /// What to give another value where it is there: `name:value`.
     #[config(default = Replace::default())]
+    #[schemars(extend("default" = {}))]
     replace: Replace,
     /// What to add where it is not there: `name:value`.
     #[config(default = Add::default())]
+    #[schemars(extend("default" = {}))]
     add: Add,
     /// What to add beside what is there: `name:value`.
     #[config(default = Append::default())]
+    #[schemars(extend("default" = {}))]
     append: Append,
     /// Whether dots are part of the names in a JSON body; if not, `a.b` is the member `b` of the member `a`.
     #[config(default = true)]
     dots_in_keys: bool,
     /// What becomes of a response whose JSON body should be changed, and cannot be read.
     #[config(default = Unreadable::Refuse)]
+    #[schemars(extend("default" = "refuse"))]
     malformed_body: Unreadable,
     /// The most bytes of a body, if a rule needs bodies: larger ones are answered with a 502. `limits.body` bounds it.
     #[config(default = 1 << 20)]
@@ -81,6 +87,7 @@ struct Replace {
     /// Of the members of a JSON body.
     json: Vec<String>,
     /// The types of the values in a JSON body, in their order; strings where there are no more.
+    #[schemars(extend("default" = []))]
     json_types: Vec<JsonType>,
     /// What the whole body is replaced by, as it stands here; no other rule is applied to it.
     body: Option<String>,
@@ -97,6 +104,7 @@ struct Add {
     /// To the members of a JSON body.
     json: Vec<String>,
     /// The types of the values in a JSON body, in their order; strings where there are no more.
+    #[schemars(extend("default" = []))]
     json_types: Vec<JsonType>,
     /// Only to responses with these statuses: `404`, `500-599`.
     if_status: Vec<String>,
@@ -111,6 +119,7 @@ struct Append {
     /// To the members of a JSON body, which become lists.
     json: Vec<String>,
     /// The types of the values in a JSON body, in their order; strings where there are no more.
+    #[schemars(extend("default" = []))]
     json_types: Vec<JsonType>,
     /// Only to responses with these statuses: `404`, `500-599`.
     if_status: Vec<String>,

@@ -86,6 +86,21 @@ proptest! {
     }
 }
 
+#[test]
+fn the_schema_tells_the_defaults() {
+    let schema = testing::schema::<Plan>();
+    for (setting, described) in schema["properties"].as_object().unwrap() {
+        // Left out, the method stays what it is.
+        assert!(described.get("default").is_some() || setting == "http_method", "{setting}");
+    }
+    for operation in ["Remove", "Rename", "Replace", "Add", "Append"] {
+        for (setting, described) in schema["$defs"][operation]["properties"].as_object().unwrap() {
+            assert!(described.get("default").is_some(), "{operation}.{setting}");
+        }
+    }
+    assert_eq!(schema["properties"]["malformed_body"]["default"], "refuse");
+}
+
 #[track_caller]
 fn configured(config: serde_json::Value) -> Plan {
     testing::configure(config).unwrap_or_else(|error| panic!("{error}"))
