@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate::config::checked;
@@ -15,7 +16,10 @@ use tidegate::observe::metrics::Metrics;
 use tidegate::store::counters::Counters;
 
 use crate::harness::built;
-use crate::harness::gateway::run;
+use crate::harness::gateway::run_for;
+
+/// For some hundred cases.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -117,7 +121,7 @@ fn every_setting_has_a_case_that_comes_out_otherwise_without_it() {
                 arguments.extend(["--case".to_owned(), path.to_str().unwrap().to_owned()]);
             }
         }
-        let said = run(folder.path(), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let said = run_for(PATIENCE, folder.path(), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(said.stdout.contains(" failed, in "), "{name}: {}{}", said.stdout, said.stderr);
         let failed: BTreeSet<&str> = said.stdout.lines().filter(|line| line.ends_with("... FAILED")).collect();
         for place in places {

@@ -1,6 +1,6 @@
 //! A gateway process in a folder of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -62,21 +62,28 @@ fn with_listener(config: &str) -> String {
 
 /// `tidegate ARGUMENTS` in `folder`, until it ends by itself.
 pub fn run(folder: &Path, arguments: &[&str]) -> Outcome {
+    run_for(PATIENCE, folder, arguments)
+}
+
+/// The same, of what has more to do than others.
+pub fn run_for(patience: Duration, folder: &Path, arguments: &[&str]) -> Outcome {
     let mut child = command(TIDEGATE, folder, arguments).stdout(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while child.try_wait().unwrap().is_none() {
+    // Read while it runs: it might have more to say than a pipe holds.
+    let said = [Box::new(child.stdout.take().unwrap()) as Box<dyn Read + Send>, Box::new(child.stderr.take().unwrap())];
+    let said = said.map(|mut said| std::thread::spawn(move || io::read_to_string(&mut said).unwrap()));
+    let deadline = Instant::now() + patience;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
         if Instant::now() > deadline {
             child.kill().unwrap();
             panic!("tidegate {arguments:?} does not end");
         }
         std::thread::sleep(Duration::from_millis(20));
-    }
-    let output = child.wait_with_output().unwrap();
-    Outcome {
-        status: output.status,
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    };
+    let [stdout, stderr] = said.map(|said| said.join().unwrap());
+    Outcome { status, stdout, stderr }
 }
 
 fn command(program: &str, folder: &Path, arguments: &[&str]) -> Command {
