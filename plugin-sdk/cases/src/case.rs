@@ -171,8 +171,9 @@ pub struct Expect {
     pub log: Vec<String>,
     /// What the plugin's metrics have come to, like `denied_total{reason="expired"}`.
     pub metrics: BTreeMap<String, f64>,
-    /// All records that were handed to these sinks, in order.
-    pub records: BTreeMap<String, Vec<String>>,
+    /// All records that were handed to these sinks, in order: the text itself, or a table for JSON that has at least these
+    /// members.
+    pub records: BTreeMap<String, Vec<Value>>,
 }
 
 /// A request as the upstream gets it.

@@ -157,3 +157,15 @@ fn nothing_may_fail_unasked() {
     assert_eq!(mismatches("expect.reply.status = 1", &refused), ["refused: expected none, got \"too many\""]);
     assert_eq!(mismatches("expect.refused = \"many\"", &refused), [] as [String; 0]);
 }
+
+#[test]
+fn a_record_is_its_text_or_json_that_has_what_is_expected() {
+    let records = vec![br#"{"request":{"method":"GET","id":7},"status":200}"#.to_vec()];
+    let seen = Seen { records: [("audit".to_owned(), records)].into(), ..seen(200) };
+    let right = "expect.records = { audit = [{ request = { method = \"GET\" }, status = 200 }] }";
+    assert_eq!(mismatches(right, &seen), [] as [String; 0]);
+    for wrong in ["{ status = 201 }", "{ request = { method = \"PUT\" } }", "{ other = 1 }", "\"GET\""] {
+        assert_eq!(mismatches(&format!("expect.records = {{ audit = [{wrong}] }}"), &seen).len(), 1, "{wrong}");
+    }
+    assert_eq!(mismatches("expect.records = { audit = [{}, {}] }", &seen).len(), 1);
+}
