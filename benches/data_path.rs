@@ -44,6 +44,7 @@ fn snapshot(config: &str) -> Snapshot {
         upstreams: Upstreams::new(None, 1),
         sinks: Deliveries::new(None),
         metrics,
+        watched: Vec::new(),
     };
     snapshot::build(&config, faults, &mut stock, &[0], 1).unwrap_or_else(|report| panic!("{report}"))
 }

@@ -79,6 +79,61 @@ pub use tidegate_sdk_macros::Config;
 /// assert_eq!(error.as_deref(), Some("`longest` is less than `shortest`"));
 /// # Ok::<(), String>(())
 /// ```
+///
+/// # A sink of its own
+/// A plugin whose settings say where records go needs no `grants.sinks`: `#[config(sink(…))]` says, key by
+/// key, which sink a use's settings make up, as the operator would list it under `[[sinks]]`. Within a
+/// value, `{setting}` is what the setting of this name is, and `{table.setting}` one in a table;
+/// `{setting*1000}` is a number in another unit. A value that is nothing but one setting has its type. A
+/// key whose settings are left out and have no default is left out, too. The gateway checks the sink as it
+/// checks those of `[[sinks]]`, shares it among uses that ask for the same, and gives it to the use as
+/// [`sink::OWN`](crate::sink::OWN). `instead` names the setting by which a use can name one of `[[sinks]]`
+/// in its place.
+///
+/// ```
+/// use tidegate_sdk::prelude::*;
+/// use tidegate_sdk::testing::{self, Exchange};
+///
+/// #[derive(Config)]
+/// #[config(sink(
+///     instead = "sink",
+///     kind = "tcp",
+///     address = "{host}:{port}",
+///     timeout = "{timeout}ms",
+///     batch(max_records = 100)
+/// ))]
+/// struct Settings {
+///     /// Who takes the lines.
+///     host: Option<String>,
+///     /// At which port.
+///     #[config(default = 5140)]
+///     port: u16,
+///     /// Milliseconds to connect, and for more to be taken.
+///     #[config(default = 10_000)]
+///     timeout: u32,
+///     /// One of the gateway's sinks that takes the lines instead.
+///     sink: Option<String>,
+/// }
+///
+/// impl LogHook for Settings {
+///     fn on_log(&self, ended: &Ended, _: &Response, request: &Request) {
+///         if let Err(error) = sink::emit(sink::OWN, format!("{} {}", request.path(), ended.status)) {
+///             log::debug!("{error}");
+///         }
+///     }
+/// }
+///
+/// export!(Settings: LogHook);
+///
+/// # fn main() -> Result<(), String> {
+/// let settings: Settings = testing::configure(json!({ "host": "logs.internal" }))?;
+/// let mut exchange = Exchange::get("/a").sink(sink::OWN);
+/// exchange.over(&settings, testing::ended(200));
+/// assert_eq!(exchange.delivered(sink::OWN), [b"/a 200"]);
+/// assert_eq!(testing::schema::<Settings>()["x-sink"]["definition"]["address"], "{host}:{port}");
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(message = "`{Self}` is no config", note = "give it `#[derive(Config)]`")]
 pub trait Config: DeserializeOwned + JsonSchema + 'static {
     /// Refuses what a schema cannot express: `#[config(validate = PATH)]`.

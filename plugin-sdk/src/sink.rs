@@ -16,6 +16,10 @@ use std::fmt;
 
 use crate::host;
 
+/// The sink that the settings of a use make up, as the plugin's config says by `#[config(sink(…))]`
+/// ([`Config`](trait@crate::Config)), or the one that the use names in its place.
+pub const OWN: &str = "its own";
+
 /// Hands a record over. Nobody waits for its delivery, and how records are put together and tried again
 /// is the operator's to say.
 ///

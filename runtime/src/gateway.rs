@@ -129,7 +129,7 @@ impl Gateway {
         };
         let mut watch = Watch::new(path);
         let (config, faults) = config::load(path)?;
-        watch.set_files(files(path, &config));
+        watch.set_files(files(path, &config, &[]));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = config.workers.unwrap_or(cores);
         if let Err(missing) = file_limit::raise(count, config.limits.connections_per_worker) {
@@ -150,10 +150,12 @@ impl Gateway {
             upstreams: Upstreams::new(Some(control.clone()), count),
             sinks: Deliveries::new(Some(control.clone())),
             metrics: Arc::clone(&metrics),
+            watched: Vec::new(),
         };
         let mut listeners = Listeners::default();
         let change = listeners.prepare(&config.listeners, count, &faults);
         let snapshot = snapshot::build(&config, faults, &mut stock, change.ids(), 1)?;
+        watch.set_files(files(path, &config, &stock.watched));
 
         let access_log = access_log(&config.access_log)
             .with_context(|| match &config.access_log.target {
@@ -241,13 +243,15 @@ impl Gateway {
     fn next_generation(&mut self) -> Result<u64, Report> {
         self.watch.look();
         let (config, faults) = config::load(&self.path)?;
-        self.watch.set_files(files(&self.path, &config));
+        self.watch.set_files(files(&self.path, &config, &self.stock.watched));
         for key in self.fixed.differences(&Fixed::of(&config)) {
             faults.whole(format!("{key} has changed"), "restart to change it, or change it back");
         }
         let generation = self.live.load().generation + 1;
         let change = self.listeners.prepare(&config.listeners, self.workers.len(), &faults);
-        let next = snapshot::build(&config, faults, &mut self.stock, change.ids(), generation)?;
+        let next = snapshot::build(&config, faults, &mut self.stock, change.ids(), generation);
+        self.watch.set_files(files(&self.path, &config, &self.stock.watched));
+        let next = next?;
         self.retired.push(self.live.swap(Arc::new(next)));
         self.workers.iter().for_each(|worker| worker.tell(Order::Refresh));
         self.listeners.apply(change, &self.workers);
@@ -326,8 +330,9 @@ fn stop_now() {
     std::process::exit(1);
 }
 
-/// Every file that the configuration consists of.
-fn files(path: &Path, config: &Config) -> Vec<PathBuf> {
+/// Every file that the configuration consists of, with those that only its plugins make part of it.
+fn files(path: &Path, config: &Config, of_plugins: &[PathBuf]) -> Vec<PathBuf> {
     let components = config.components.iter().map(|component| component.path.value.clone());
-    std::iter::once(path.to_owned()).chain(components).chain(config.watched.iter().cloned()).collect()
+    let watched = config.watched.iter().chain(of_plugins).cloned();
+    std::iter::once(path.to_owned()).chain(components).chain(watched).collect()
 }

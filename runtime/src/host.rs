@@ -17,6 +17,7 @@ mod image;
 mod instance;
 pub mod library;
 pub mod load;
+pub mod own_sink;
 pub mod plugin;
 pub mod plugin_use;
 mod schema;

@@ -1,16 +1,19 @@
 //! One immutable generation of everything a request needs: listeners' settings, routes, services, upstreams, consumers,
 //! plugin chains. Built beside the live one from a checked configuration; a request loads it once and never sees another.
 
+mod own_sinks;
 mod plugins;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
 
+use own_sinks::OwnSinks;
 use plugins::Plugins;
 
 use crate::balance;
@@ -130,6 +133,8 @@ pub struct Stock {
     pub sinks: Deliveries,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Files besides those of the configuration that the sinks of the generation built last consist of.
+    pub watched: Vec<PathBuf>,
 }
 
 /// Compile `config`, whose listeners have these ids. Loads and configures every plugin; what is wrong with one joins the
@@ -156,7 +161,9 @@ pub fn build(
     let resolver = || stock.upstreams.resolver(&config.dns, &faults);
     let sinks = Arc::new(stock.sinks.sinks(&config.sinks, &config.dns, &stock.metrics, resolver, &faults));
 
-    let mut plugins = Plugins::new(config, &faults, &mut stock.library, &mut stock.upstreams, &stock.metrics, &sinks);
+    let own_sinks = OwnSinks::new(&mut stock.sinks, &mut stock.watched);
+    let (library, upstreams_of) = (&mut stock.library, &mut stock.upstreams);
+    let mut plugins = Plugins::new(config, &faults, library, upstreams_of, &stock.metrics, &sinks, own_sinks);
     let global = plugins.resolve(Scope::Global, None, &config.plugins);
     let mut routes = Vec::new();
     let mut names = Vec::new();

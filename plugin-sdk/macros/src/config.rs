@@ -2,6 +2,8 @@
 //! the SDK's path and refuse unknown settings; the type itself then borrows the mirror's
 //! implementations. So a plugin's crate needs no dependency but the SDK.
 
+mod own_sink;
+
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::punctuated::Punctuated;
@@ -12,7 +14,8 @@ pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
     if !generics.params.is_empty() {
         return Err(Error::new_spanned(generics, "a config has no generic parameters: nobody could choose them"));
     }
-    let validate = Container::parse(&attrs)?.validate();
+    let said = Container::parse(&attrs)?;
+    let (validate, own_sink) = (said.validate(), said.own_sink());
     let name = ident.to_string();
     let (mirror, default_of_mirror, defaults) = mirror(&ident, &attrs, data)?;
 
@@ -43,7 +46,10 @@ pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
                 fn json_schema(
                     generator: &mut ::tidegate_sdk::schemars::SchemaGenerator,
                 ) -> ::tidegate_sdk::schemars::Schema {
-                    <__Mirror as ::tidegate_sdk::schemars::JsonSchema>::json_schema(generator)
+                    #[allow(unused_mut, reason = "only a sink of its own is added")]
+                    let mut schema = <__Mirror as ::tidegate_sdk::schemars::JsonSchema>::json_schema(generator);
+                    #own_sink
+                    schema
                 }
             }
 
@@ -138,6 +144,7 @@ fn mirror_field(field: &Field, defaults: &mut Vec<TokenStream>) -> Result<TokenS
 #[derive(Default)]
 struct Container {
     validate: Option<Path>,
+    sink: Option<own_sink::OwnSink>,
 }
 
 impl Container {
@@ -145,23 +152,31 @@ impl Container {
         let mut said = Self::default();
         for attr in attrs.iter().filter(|attr| attr.path().is_ident("config")) {
             attr.parse_nested_meta(|meta| {
-                if !meta.path.is_ident("validate") {
-                    return Err(meta.error("a config type takes `validate = PATH`"));
+                if meta.path.is_ident("validate") {
+                    said.validate = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("sink") {
+                    said.sink = Some(own_sink::OwnSink::parse(&meta)?);
+                } else {
+                    return Err(meta.error("a config type takes `validate = PATH` and `sink(…)`"));
                 }
-                said.validate = Some(meta.value()?.parse()?);
                 Ok(())
             })?;
         }
         Ok(said)
     }
 
-    fn validate(self) -> Option<TokenStream> {
-        let path = self.validate?;
+    fn validate(&self) -> Option<TokenStream> {
+        let path = self.validate.as_ref()?;
         Some(quote! {
             fn validate(&self) -> ::core::result::Result<(), ::std::string::String> {
                 #path(self).map_err(|error| ::std::string::ToString::to_string(&error))
             }
         })
+    }
+
+    fn own_sink(&self) -> Option<TokenStream> {
+        let annotation = self.sink.as_ref()?.annotation();
+        Some(quote! { schema.insert("x-sink".into(), #annotation); })
     }
 }
 

@@ -9,9 +9,9 @@ use tidegate_cases::{Answer, Body, Case, Counters, Credential, Seen, SeenRequest
 
 use super::state::ResponseHead;
 use super::{Exchange, Headers, Outcome, ended, refusal, schema};
-use crate::Config;
 use crate::exchange::Ended;
 use crate::identity::Consumer;
+use crate::{Config, sink};
 
 /// Runs the cases of the file, or of all `*.toml` of the folder, at `path`, which is relative to the
 /// crate. `tidegate plugin test` runs the same ones on the real host. The plugin is the type that
@@ -86,7 +86,10 @@ impl<P> Default for Hooks<P> {
 }
 
 fn run<P: Plugin>(case: &Case) -> Seen {
-    let mut exchange = exchange(case);
+    let mut exchange = exchange::<P>(case);
+    if let Some(named) = exchange.state.named_sink.as_ref().filter(|named| !case.sinks.contains(named)) {
+        return Seen { refused: Some(format!("there is no sink \"{named}\"")), ..Seen::default() };
+    }
     let plugin = match check::<P>(&case.config).and_then(|()| exchange.configure::<P>(case.config.clone())) {
         Ok(plugin) => plugin,
         Err(reason) => return Seen { refused: Some(reason), ..Seen::default() },
@@ -113,7 +116,7 @@ fn check<P: Plugin>(config: &Value) -> Result<(), String> {
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }
 
-fn exchange(case: &Case) -> Exchange {
+fn exchange<P: Plugin>(case: &Case) -> Exchange {
     let request = &case.request;
     let mut exchange = Exchange::new(request.method.as_str(), request.target.as_str()).client(request.client, 40_000);
     for (name, value) in request.headers.iter() {
@@ -136,6 +139,11 @@ fn exchange(case: &Case) -> Exchange {
     }
     for name in &case.sinks {
         exchange = exchange.sink(name);
+    }
+    if let Some(own) = schema::<P>().get("x-sink") {
+        let named = own["instead"].as_str().and_then(|setting| case.config[setting].as_str());
+        exchange.state.named_sink = named.map(str::to_owned);
+        exchange = if named.is_some() { exchange } else { exchange.sink(sink::OWN) };
     }
     for name in &case.upstreams {
         exchange = exchange.upstream(name);
@@ -189,10 +197,10 @@ enum Answered {
     Before,
 }
 
-impl<P> Passage<'_, P> {
+impl<P: Plugin> Passage<'_, P> {
     /// Another request like this one, which finds what the gateway has kept of those before.
     fn again(&mut self) {
-        let before = std::mem::replace(&mut self.exchange, exchange(self.case)).state;
+        let before = std::mem::replace(&mut self.exchange, exchange::<P>(self.case)).state;
         let state = &mut self.exchange.state;
         (state.hits, state.kept) = (before.hits, before.kept);
         (state.metrics, state.metric_kinds) = (before.metrics, before.metric_kinds);

@@ -56,6 +56,8 @@ pub(super) struct State {
     pub(super) metric_kinds: BTreeMap<String, MetricKind>,
     /// Granted sinks, and what was handed over to them.
     pub(super) sinks: BTreeMap<String, Vec<Vec<u8>>>,
+    /// The one of them that the config names in place of a sink of its own.
+    pub(super) named_sink: Option<String>,
     /// Counted so far: by key, window and algorithm.
     pub(super) hits: BTreeMap<(String, u64, String), u64>,
     /// Who counts them.
@@ -192,6 +194,7 @@ impl State {
             metrics: BTreeMap::new(),
             metric_kinds: BTreeMap::new(),
             sinks: BTreeMap::new(),
+            named_sink: None,
             hits: BTreeMap::new(),
             counters: Counters::Own,
             held: BTreeMap::new(),

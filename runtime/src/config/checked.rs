@@ -70,6 +70,8 @@ pub struct Config {
     pub sinks: Vec<Sink>,
     /// Files besides gateway.toml whose change is a change of the configuration.
     pub watched: Vec<PathBuf>,
+    /// Where relative paths start.
+    pub folder: PathBuf,
 }
 
 /// `plugin_cache`

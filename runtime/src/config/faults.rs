@@ -90,6 +90,14 @@ impl Faults {
         self.found.borrow().len()
     }
 
+    /// Say what was noted after the first `before` faults in other words.
+    pub fn reword(&self, before: usize, words: impl Fn(&str) -> String) {
+        for fault in self.found.borrow_mut().iter_mut().skip(before) {
+            fault.message = words(&fault.message);
+            fault.help = fault.help.as_deref().map(&words);
+        }
+    }
+
     /// The value if nothing is wrong, else everything that is.
     ///
     /// # Errors

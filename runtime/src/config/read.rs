@@ -3,6 +3,7 @@
 mod consumers;
 mod counters;
 mod listeners;
+mod located;
 mod services;
 mod sinks;
 mod upstreams;
@@ -16,7 +17,9 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::checked::{CertificateFiles, ComponentFile, Config, PluginCache, SecretValue, Service, Upstream};
+use super::checked::{
+    CertificateFiles, ComponentFile, Config, PluginCache, PluginConfig, SecretValue, Service, SinkSettings, Upstream,
+};
 use super::faults::Faults;
 use super::plugin_use::plugin_uses;
 use super::reader::{Fields, Located, Value, parse};
@@ -68,8 +71,26 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
         consumers,
         sinks,
         watched,
+        folder: folder.to_owned(),
     }
 }
+
+/// What `definition` says of a sink, which it describes as one of `[[sinks]]` would be but for its name; and the files
+/// besides gateway.toml that it consists of. Faults are noted where the definition's parts stand.
+pub(crate) fn own_sink(
+    definition: &PluginConfig,
+    folder: &Path,
+    faults: &Faults,
+) -> (Option<NamelessSink>, Vec<PathBuf>) {
+    let reading = Reading { folder, faults, names: RefCell::default(), watched: RefCell::default() };
+    let sink = located::with_document(definition, faults, |document| {
+        Fields::of(document, "a sink", faults).and_then(|fields| reading.nameless_sink(fields))
+    });
+    (sink.flatten(), reading.watched.into_inner())
+}
+
+/// What becomes of a sink's records, and the authorities that it trusts.
+pub(crate) type NamelessSink = (SinkSettings, Option<Located<PathBuf>>);
 
 /// What the tables of one file have in common while they are read.
 struct Reading<'f> {

@@ -33,6 +33,15 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name of a sink that the settings of a plugin use make up, the first one or another of those that go to this
+    /// place: no operator can choose one with a space in it.
+    pub(crate) fn of_own_sink(plugin: &Self, place: &str, others: usize) -> Self {
+        match others {
+            0 => Self(format!("{plugin} {place}")),
+            _ => Self(format!("{plugin} {place} ({})", others + 1)),
+        }
+    }
 }
 
 impl FromStr for Name {

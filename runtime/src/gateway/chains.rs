@@ -102,7 +102,10 @@ fn of_requests(plugin: &Plugin) -> Vec<String> {
 fn of_responses(plugin: &Plugin) -> Vec<String> {
     let activation = plugin.activation;
     let mut hooks = of_message(("on-response", activation.on_response), ("on-response-body", activation.response_body));
-    hooks.extend(activation.on_log.then(|| "on-log".to_owned()));
+    hooks.extend(activation.on_log.then(|| match plugin.own_sink() {
+        Some(sink) => format!("on-log (to {sink})"),
+        None => "on-log".to_owned(),
+    }));
     hooks
 }
 

@@ -42,6 +42,7 @@ pub fn check(path: &Path) -> anyhow::Result<Checked> {
         upstreams: Upstreams::new(None, 1),
         sinks: Deliveries::new(None),
         metrics,
+        watched: Vec::new(),
     };
     let ids: Vec<_> = (0..).take(config.listeners.len()).collect();
     let snapshot = snapshot::build(&config, faults, &mut stock, &ids, 1)?;

@@ -20,6 +20,7 @@ use super::engine::Engine;
 use super::grants::Grants;
 use super::hook::{self, Exports};
 use super::load::{self, LoadError};
+use super::own_sink::OwnSink;
 use super::plugin::Setup;
 use super::schema::Schema;
 use super::services::Services;
@@ -40,6 +41,8 @@ pub struct Component {
     pub priority: i32,
     /// What its config may be.
     pub schema: Schema,
+    /// The sink that the settings of a use make up, if they do.
+    pub own_sink: Option<OwnSink>,
     /// The component itself, to be configured once more where images are taken of it.
     pub(super) bytes: Arc<[u8]>,
     /// Whose keys and values its instances see.
@@ -173,6 +176,7 @@ impl Component {
 
         let description = self::describe(engine, &linked, services, describe)?;
         let schema = Schema::parse(&description.config_schema).map_err(LoadError::Schema)?;
+        let own_sink = OwnSink::of(&schema.json).map_err(LoadError::OwnSink)?;
         Ok(Self {
             digest,
             kv_space: Space::of(&["kv", &description.name]),
@@ -180,6 +184,7 @@ impl Component {
             version: description.version,
             priority: description.priority,
             schema,
+            own_sink,
             bytes: bytes.into_owned().into(),
             callers: Arc::clone(engine.callers()),
             services: Arc::clone(services),

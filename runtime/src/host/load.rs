@@ -46,6 +46,9 @@ pub enum LoadError {
     /// The plugin's own schema is no good.
     #[error("describes its config by something that is no JSON Schema: {0}")]
     Schema(String),
+    /// What it says of a sink of its own is no good.
+    #[error("describes a sink of its own that cannot be had: {0}")]
+    OwnSink(String),
 }
 
 impl LoadError {
@@ -62,7 +65,7 @@ impl LoadError {
             Self::NoHook => "name at least one hook: export!(Settings: RequestHook)",
             Self::Mismatch(_) => "build it again with the tidegate-sdk of this gateway",
             Self::Describe(_) => "this is the plugin's fault: tell its author",
-            Self::Schema(_) => "this is the plugin's fault: tell its author",
+            Self::Schema(_) | Self::OwnSink(_) => "this is the plugin's fault: tell its author",
         }
     }
 }

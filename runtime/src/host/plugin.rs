@@ -18,6 +18,7 @@ use super::grants::Grants;
 use super::hook::{Exports, Hook};
 use super::image::Image;
 use super::instance::{CallError, Caller, Instance};
+use super::own_sink::OWN;
 use crate::config::checked::{Isolation, PluginLimits};
 use crate::limits;
 use crate::observe::metrics::PluginMetrics;
@@ -109,6 +110,11 @@ impl Plugin {
     /// What the plugin calls itself.
     pub fn name(&self) -> &str {
         &self.component.name
+    }
+
+    /// Where records of its own go: what its settings make up, or name.
+    pub fn own_sink(&self) -> Option<&str> {
+        self.setup.grants.sink(OWN).map(|sink| &*sink.name)
     }
 
     /// Whose its instances are.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Sinks of one configuration; each has a task, a buffer and a connection.
 pub const SINKS: usize = 100;
+/// Sinks that settings of plugin uses make up, all together: each has a task, and a buffer of its own.
+pub const OWN_SINKS: usize = 100;
 /// Bytes that a sink's buffer may hold, unless the sink says otherwise: waiting, and on their way.
 pub const SINK_BUFFER_BYTES: usize = 16 << 20;
 /// Smallest and largest buffer, in bytes.

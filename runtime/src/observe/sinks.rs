@@ -2,6 +2,7 @@
 //! sink's bounded queue and goes on; one task of the control plane per sink batches, delivers, and tries again.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Faults;
-use crate::config::checked::{self, Dns, SinkSettings};
+use crate::config::checked::{self, Dns, SinkSettings, SinkTo};
 use crate::dns::Resolver;
 use crate::limits;
 use crate::observe::metrics::{Dropped, Metrics, SinkMetrics};
@@ -52,6 +53,8 @@ impl Sinks {
 /// [`limits::SINK_REMOVED_TIME`], and ends.
 #[derive(Debug)]
 pub struct Sink {
+    /// As logs and metrics show it.
+    pub name: Arc<str>,
     queue: Sender<Record>,
     buffer: Arc<Buffer>,
     /// The largest record, in bytes.
@@ -107,6 +110,8 @@ pub struct Deliveries {
     /// Where their tasks run; `None`: nothing is to be delivered.
     control: Option<Handle>,
     known: Vec<Known>,
+    /// The file that takes what is meant for plugins' own sinks, if nobody else is to hear of it.
+    stand_in: Option<PathBuf>,
 }
 
 struct Known {
@@ -129,7 +134,24 @@ struct Spec {
 impl Deliveries {
     /// Tasks run on `control`, if anything is to be delivered.
     pub const fn new(control: Option<Handle>) -> Self {
-        Self { control, known: Vec::new() }
+        Self { control, known: Vec::new(), stand_in: None }
+    }
+
+    /// The same, but what goes to sinks that settings of plugins make up is written to this file.
+    pub fn with_stand_in(self, file: PathBuf) -> Self {
+        Self { stand_in: Some(file), ..self }
+    }
+
+    /// A sink that settings of a plugin make up, or the file that stands in for it.
+    pub fn own_sink(&self, listed: checked::Sink) -> checked::Sink {
+        match &self.stand_in {
+            None => listed,
+            Some(file) => {
+                let to = SinkTo::File(file.clone());
+                let settings = SinkSettings { to, framing: checked::Framing::Newline, ..listed.settings };
+                checked::Sink { settings, ca: None, ..listed }
+            }
+        }
     }
 
     /// The sinks as listed. One whose settings did not change is the one that there is, with its buffer and connection.
@@ -145,15 +167,27 @@ impl Deliveries {
         self.known.retain(|known| !known.is_over());
         let mut sinks = HashMap::new();
         for sink in listed {
-            let name: Arc<str> = sink.name.value.as_str().into();
-            let spec = Spec { settings: sink.settings.clone(), ca: peer::digest(sink.ca.as_ref()), dns: dns.clone() };
-            let same = |known: &&Known| known.name == name && known.spec == spec;
-            let alive = self.known.iter().filter(same).find_map(|known| known.sink.upgrade());
-            if let Some(sink) = alive.or_else(|| self.start(sink, &name, spec, metrics, &mut resolver, faults)) {
-                sinks.insert(name, sink);
+            if let Some(started) = self.sink(sink, dns, metrics, &mut resolver, faults) {
+                sinks.insert(Arc::clone(&started.name), started);
             }
         }
         Sinks(sinks)
+    }
+
+    /// This one, likewise. `None`: there is something wrong with it, which has been noted.
+    pub fn sink(
+        &mut self,
+        listed: &checked::Sink,
+        dns: &Dns,
+        metrics: &Metrics,
+        resolver: &mut dyn FnMut() -> Option<Resolver>,
+        faults: &Faults,
+    ) -> Option<Arc<Sink>> {
+        let name: Arc<str> = listed.name.value.as_str().into();
+        let spec = Spec { settings: listed.settings.clone(), ca: peer::digest(listed.ca.as_ref()), dns: dns.clone() };
+        let same = |known: &&Known| known.name == name && known.spec == spec;
+        let alive = self.known.iter().filter(same).find_map(|known| known.sink.upgrade());
+        alive.or_else(|| self.start(listed, &name, spec, metrics, resolver, faults))
     }
 
     /// `None`: there is something wrong with it, which has been noted.
@@ -182,7 +216,8 @@ impl Deliveries {
             task = Some(control.spawn(running.run()).abort_handle());
         }
         let record_bytes = buffer.record_bytes().min(delivery::record_bytes(&spec.settings));
-        let sink = Arc::new(Sink { queue, buffer, record_bytes, metrics, orders: Arc::clone(&orders) });
+        let (named, orders_of) = (Arc::clone(name), Arc::clone(&orders));
+        let sink = Arc::new(Sink { name: named, queue, buffer, record_bytes, metrics, orders: orders_of });
         self.known.push(Known { name: Arc::clone(name), spec, sink: Arc::downgrade(&sink), orders, task });
         Some(sink)
     }

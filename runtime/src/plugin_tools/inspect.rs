@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Loaded, load, settings, size};
-use crate::host::component::{Component, contract};
+use crate::host::component::{Component, Need, contract};
 
 /// Load the plugin at `path`, and say what it is.
 pub(super) fn run(path: &Path) -> anyhow::Result<()> {
@@ -16,11 +16,18 @@ pub(super) fn run(path: &Path) -> anyhow::Result<()> {
     let imports = component.imports();
     println!("imports    {}", imports.iter().filter_map(|name| own(name)).collect::<Vec<_>>().join(", "));
 
-    let needs = component.needs.iter().map(|need| (need.interface, need.key)).collect();
+    // A sink of its own is granted by the settings that make it up.
+    let has_to = |need: &&&Need| need.interface != "sink" || component.own_sink.is_none();
+    let needs = component.needs.iter().filter(has_to).map(|need| (need.interface, need.key)).collect();
     list("has to be granted, where gateway.toml uses it:", needs);
     let uses = |package: &str| imports.iter().any(|import| import.starts_with(package));
     let wants = WASI.into_iter().filter(|(package, ..)| uses(package)).map(|(_, name, key)| (name, key)).collect();
     list("may be granted there, and is told \"not permitted\" otherwise:", wants);
+    if let Some(own) = &component.own_sink {
+        let instead = own.instead.as_ref().map(|setting| format!("; `{setting}` names one of [[sinks]] instead"));
+        let kind = own.kind().unwrap_or("any");
+        println!("\nits settings make up a sink of its own, of kind {kind}{}", instead.unwrap_or_default());
+    }
     println!("\nsettings:");
     print!("{}", settings::table(&component.schema.json));
     Ok(())

@@ -68,7 +68,7 @@ pub(super) fn run(stage: &Stage, case: &Case, control: &Runtime, journal: &Journ
         failure: failed.map(|failed| failed.detail.clone()),
         log: journal.take(),
         metrics: stock.metrics.custom.of(&plugin),
-        records: case.sinks.iter().map(|sink| (sink.clone(), stage::delivered(folder.path(), sink))).collect(),
+        records: stage::delivered(folder.path(), case),
     })
 }
 

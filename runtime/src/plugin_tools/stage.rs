@@ -24,6 +24,7 @@ use crate::host::component::Component;
 use crate::host::engine::Engine;
 use crate::host::fetch::StandIn;
 use crate::host::library::Library;
+use crate::host::own_sink::OWN;
 use crate::host::services::Services;
 use crate::limits;
 use crate::observe::metrics::Metrics;
@@ -84,8 +85,9 @@ impl Stage {
             library: library.with_stand_in(stand_in(case)?),
             transports: Transports::default(),
             upstreams: Upstreams::new(Some(control.clone()), 1),
-            sinks: Deliveries::new(Some(control.clone())),
+            sinks: Deliveries::new(Some(control.clone())).with_stand_in(folder.path().join(records(OWN))),
             metrics,
+            watched: Vec::new(),
         };
         let built = snapshot::build(&config, faults, &mut stock, &[0], 1);
         let presumed = |mut snapshot: Snapshot| {
@@ -191,8 +193,13 @@ pub(super) fn told(report: &Report) -> String {
     report.faults().iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ")
 }
 
-/// What has been delivered in a set's `folder`, for the sink of this name.
-pub(super) fn delivered(folder: &Path, sink: &str) -> Vec<Vec<u8>> {
+/// All that has been delivered in a set's `folder`, by sink.
+pub(super) fn delivered(folder: &Path, case: &Case) -> BTreeMap<String, Vec<Vec<u8>>> {
+    let sinks = case.sinks.iter().map(String::as_str).chain([OWN]);
+    sinks.map(|sink| (sink.to_owned(), delivered_to(folder, sink))).collect()
+}
+
+fn delivered_to(folder: &Path, sink: &str) -> Vec<Vec<u8>> {
     let written = std::fs::read(folder.join(records(sink))).unwrap_or_default();
     let mut records: Vec<Vec<u8>> = written.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     // Each record ends with a newline, and so the last one of them with nothing.

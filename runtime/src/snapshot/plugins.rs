@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::checked::{self, Config, GrantedFolder, PluginUse};
-use crate::config::faults::{Faults, suggest};
+use crate::config::faults::{Faults, Span, suggest};
 use crate::config::file;
 use crate::config::values::Origin;
 use crate::host::breaker::Breaker;
@@ -14,10 +14,12 @@ use crate::host::chain::Scope;
 use crate::host::component::{Component, Need};
 use crate::host::grants::{Folder, Grants};
 use crate::host::library::{Library, bundled};
+use crate::host::own_sink::{OWN, OwnSink};
 use crate::host::plugin_use::Use;
 use crate::limits;
 use crate::observe::metrics::Metrics;
-use crate::observe::sinks::Sinks;
+use crate::observe::sinks::{Sink, Sinks};
+use crate::snapshot::own_sinks::OwnSinks;
 use crate::store::Space;
 use crate::upstreams::Upstreams;
 
@@ -61,6 +63,7 @@ pub(super) struct Plugins<'s> {
     upstreams: &'s mut Upstreams,
     metrics: &'s Metrics,
     sinks: &'s Sinks,
+    own_sinks: OwnSinks<'s>,
 }
 
 impl<'s> Plugins<'s> {
@@ -71,9 +74,10 @@ impl<'s> Plugins<'s> {
         upstreams: &'s mut Upstreams,
         metrics: &'s Metrics,
         sinks: &'s Sinks,
+        own_sinks: OwnSinks<'s>,
     ) -> Self {
         let components = components(config, faults, library);
-        Self { components, config, faults, library, upstreams, metrics, sinks }
+        Self { components, config, faults, library, upstreams, metrics, sinks, own_sinks }
     }
 
     /// `owner` is the name of the service or route that has them: each use there has counters of its own.
@@ -136,15 +140,11 @@ impl<'s> Plugins<'s> {
         }
         let mut sinks = BTreeMap::new();
         for granted in &listed.sinks {
-            let sink = granted.value.as_str();
-            match self.sinks.named(sink) {
-                Some(delivery) => drop(sinks.insert(sink.to_owned(), Arc::clone(delivery))),
-                None => {
-                    let known = self.config.sinks.iter().map(|sink| sink.name.value.as_str());
-                    let help = suggest(sink, known).unwrap_or_else(|| format!("[[sinks]] with name = \"{sink}\""));
-                    self.faults.at_with_help(&granted.span, format!("there is no sink \"{sink}\""), help);
-                }
-            }
+            let sink = self.named_sink(granted.value.as_str(), &granted.span);
+            sinks.extend(sink.map(|sink| (granted.value.to_string(), sink)));
+        }
+        if let Some(own) = &component.own_sink {
+            sinks.insert(OWN.to_owned(), self.own_sink(own, plugin_use)?);
         }
         let mut folders = Vec::new();
         for GrantedFolder { path, at, write } in &listed.files {
@@ -189,6 +189,31 @@ impl<'s> Plugins<'s> {
             return None;
         }
         Some(grants)
+    }
+
+    /// The sink of this name, as it is said at `span`.
+    fn named_sink(&self, sink: &str, span: &Span) -> Option<Arc<Sink>> {
+        let found = self.sinks.named(sink);
+        if found.is_none() {
+            let known = self.config.sinks.iter().map(|sink| sink.name.value.as_str());
+            let help = suggest(sink, known).unwrap_or_else(|| format!("[[sinks]] with name = \"{sink}\""));
+            self.faults.at_with_help(span, format!("there is no sink \"{sink}\""), help);
+        }
+        found.cloned()
+    }
+
+    /// The sink that the use's config makes up, or the one that it names in its place.
+    fn own_sink(&mut self, own: &OwnSink, plugin_use: &PluginUse) -> Option<Arc<Sink>> {
+        let config = &plugin_use.config;
+        let Some((name, span)) = own.named(config) else {
+            let mut resolver = || self.upstreams.resolver(&self.config.dns, self.faults);
+            return self.own_sinks.sink(own, plugin_use, self.config, self.metrics, &mut resolver, self.faults);
+        };
+        for (setting, place) in own.settings(config) {
+            let help = format!("how it goes there is said under [[sinks]], for all that \"{name}\" takes");
+            self.faults.at_with_help(place, format!("`{setting}` goes unheard: records go to sink \"{name}\""), help);
+        }
+        self.named_sink(name, span)
     }
 
     /// A folder around this one that some use may write to.

@@ -49,6 +49,22 @@ pub enum SinkTo {
     Syslog(SyslogSink),
 }
 
+impl SinkTo {
+    /// The place, as logs and metrics may show it: URLs often have secrets in their path or query.
+    pub fn place(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Http(HttpSink { url, .. }) => {
+                format!("{}://{}", if url.tls { "https" } else { "http" }, url.authority)
+            }
+            Self::Tcp(StreamSink { address, .. }) | Self::Udp(address) => address.to_string(),
+            Self::Syslog(SyslogSink { over, .. }) => match over {
+                SyslogOver::Udp(address) | SyslogOver::Tcp(StreamSink { address, .. }) => address.to_string(),
+            },
+        }
+    }
+}
+
 /// `kind = "http"`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpSink {

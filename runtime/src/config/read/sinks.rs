@@ -1,9 +1,11 @@
 //! Sinks: what all kinds have, and what only one of them has. A key of another kind is an unknown key.
 
+use std::path::PathBuf;
+
 use http::{HeaderName, HeaderValue, header};
 
-use super::Reading;
 use super::listeners::period_into;
+use super::{NamelessSink, Reading};
 use crate::config::checked::{
     BatchLimits, Framing, HttpSink, Sink, SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogOver, SyslogSink,
 };
@@ -72,6 +74,13 @@ impl Reading<'_> {
     fn sink(&self, value: &Value<'_>) -> Option<Sink> {
         let fields = Fields::of(value, "a sink", self.faults)?;
         let name = self.name("sink", &fields, "name", "what plugins call it");
+        let settings = self.nameless_sink(fields);
+        let (name, (settings, ca)) = (name?, settings?);
+        Some(Sink { name, settings, ca })
+    }
+
+    /// All of a sink but its name.
+    pub(super) fn nameless_sink(&self, fields: Fields<'_>) -> Option<NamelessSink> {
         if fields.value("kind").is_none() {
             let help = "kind = \"http\", or \"file\", \"tcp\", \"udp\", \"syslog\"";
             self.faults.at_with_help(fields.span(), "`kind` is missing", help);
@@ -103,7 +112,7 @@ impl Reading<'_> {
         let retry = if retries { self.sink_retry(&fields) } else { RETRY };
         let ca = tls.and_then(|tls| self.sink_ca(&fields, tls));
         fields.finish();
-        Some(Sink { name: name?, settings: SinkSettings { to: to?, framing, batch, buffer, retry }, ca })
+        Some((SinkSettings { to: to?, framing, batch, buffer, retry }, ca))
     }
 
     fn buffer_and_batch(&self, sink: &Fields<'_>) -> (usize, BatchLimits) {
@@ -157,7 +166,7 @@ impl Reading<'_> {
         retry
     }
 
-    fn sink_ca(&self, sink: &Fields<'_>, tls: bool) -> Option<Located<std::path::PathBuf>> {
+    fn sink_ca(&self, sink: &Fields<'_>, tls: bool) -> Option<Located<PathBuf>> {
         let ca = sink.parse::<Text>("ca").map(|path| self.file(path))?;
         if !tls {
             self.faults.at_with_help(&ca.span, "`ca` goes unheard", "this sink does not speak TLS");
