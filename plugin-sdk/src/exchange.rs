@@ -7,6 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::host;
 
+mod report;
+
+pub use report::{Attempt, Parts, Report, report};
+
 /// The request id: 32 hexadecimal digits, the same in logs and in answers.
 ///
 /// ```

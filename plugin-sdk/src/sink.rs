@@ -18,6 +18,18 @@ use crate::host;
 
 /// The sink that the settings of a use make up, as the plugin's config says by `#[config(sink(…))]`
 /// ([`Config`](trait@crate::Config)), or the one that the use names in its place.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, testing::{self, Exchange, Hook}};
+/// let note = Hook(|ended: &Ended, _: &Response, _: &Request| {
+///     if let Err(error) = sink::emit(sink::OWN, ended.status.to_string()) {
+///         log::debug!("{error}");
+///     }
+/// });
+/// let mut exchange = Exchange::get("/a").sink(sink::OWN);
+/// exchange.over(&note, testing::ended(200));
+/// assert_eq!(exchange.delivered(sink::OWN), [b"200"]);
+/// ```
 pub const OWN: &str = "its own";
 
 /// Hands a record over. Nobody waits for its delivery, and how records are put together and tried again

@@ -120,10 +120,14 @@ pub(crate) mod exchange {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::{State, current, limits};
-    use crate::bindings::imports::tidegate::plugin::exchange::{Outcome, Timings};
+    use crate::bindings::imports::tidegate::plugin::exchange::{Account, Outcome, Parts, Timings};
+    use crate::testing::Headers;
+    use crate::testing::state::RequestHead;
+
+    const ID: &str = "00112233445566778899aabbccddeeff";
 
     pub(crate) fn id() -> String {
-        current(|_| "00112233445566778899aabbccddeeff".to_owned())
+        current(|_| ID.to_owned())
     }
 
     pub(crate) fn route() -> Option<String> {
@@ -170,6 +174,53 @@ pub(crate) mod exchange {
             held - freed + key.len() + value.len() <= bytes && (old.is_some() || all().count() < values),
             "the scratch of one exchange holds at most {bytes} bytes and {values} values"
         );
+    }
+
+    /// What the gateway would pack: see the contract.
+    pub(crate) fn report(asked: Parts) -> Option<Account> {
+        current(|state| state.ended.is_some().then(|| account(state, asked)))
+    }
+
+    fn account(state: &State, asked: Parts) -> Account {
+        let (route, service) = state.route.clone().unzip();
+        let caller = state.caller.as_ref();
+        let (method, target) = state.came.clone();
+        let RequestHead { path, query, .. } = &state.request;
+        let sent_on = query.as_ref().map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
+        let host = state.request.headers.first("host").unwrap_or_default().to_owned();
+        let named = [
+            Some(ID.to_owned()),
+            Some(state.client.ip().to_string()),
+            Some(state.request.scheme.clone()),
+            Some(state.request.version.clone()),
+            None,
+            Some(method),
+            Some(target),
+            Some(host),
+            state.ended.as_ref().and_then(|ended| ended.upstream_status).map(|_| sent_on),
+            route,
+            service,
+            caller.map(|caller| caller.consumer.username.clone()),
+            caller.and_then(|caller| caller.consumer.custom_id.clone()),
+            caller.and_then(|caller| caller.credential.clone()),
+        ];
+        let mut texts: Vec<Option<Vec<u8>>> = named.into_iter().map(|text| text.map(String::into_bytes)).collect();
+        let section = |headers: &Headers| -> Vec<_> {
+            headers.iter().flat_map(|(name, value)| [Some(name.as_bytes().to_vec()), Some(value.to_vec())]).collect()
+        };
+        if asked.request_headers {
+            texts.extend(section(&state.request.headers));
+        }
+        texts.push(None);
+        if let Some(response) = state.response.as_ref().filter(|_| asked.response_headers) {
+            texts.extend(section(&response.headers));
+        }
+        let packed = texts.into_iter().flat_map(|text| match text {
+            Some(text) => [(text.len() as u32).to_le_bytes().to_vec(), text].concat(),
+            None => u32::MAX.to_le_bytes().to_vec(),
+        });
+        // No target is tried natively.
+        Account { client_port: state.client.port(), attempts: Vec::new(), texts: packed.collect() }
     }
 
     /// As the gateway tells it.

@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) call: Call,
     /// Calls of the gateway that it may still make.
     pub(super) calls_left: u32,
+    /// Method and target, as the client has sent them.
+    pub(super) came: (String, String),
     pub(super) request: RequestHead,
     pub(super) request_body: Content,
     /// Its length was not said beforehand.
@@ -161,6 +163,7 @@ impl State {
         Self {
             call: Call::Hook,
             calls_left: 0,
+            came: (method.to_owned(), target.to_string()),
             request: RequestHead {
                 method: method.to_owned(),
                 scheme: "http".to_owned(),

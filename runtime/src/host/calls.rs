@@ -11,6 +11,7 @@ mod kv;
 mod log;
 mod metrics;
 mod places;
+mod report;
 mod request;
 mod response;
 mod secrets;

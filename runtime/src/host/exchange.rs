@@ -15,6 +15,7 @@ use super::instance::Instance;
 use super::plugin_use::{Queued, Reply};
 use super::scratch::Scratch;
 use crate::identity::{Authenticated, Identities};
+use crate::observe::Attempt;
 use crate::proxy::route::Captures;
 use crate::snapshot::{Route, Snapshot};
 use crate::store::places::Place;
@@ -287,6 +288,14 @@ pub struct Ended {
     pub received: u64,
     /// Bytes of the response's body.
     pub sent: u64,
+    /// As the client sent it.
+    pub method: Method,
+    /// Path and query, as the client sent them.
+    pub target: PathAndQuery,
+    /// Path and query as the upstream got them, if one was asked.
+    pub upstream_target: Option<PathAndQuery>,
+    /// Everything that was tried to reach the upstream, in order.
+    pub attempts: Vec<Attempt>,
 }
 
 /// How a request reached the gateway, or the proxy in front of it.
@@ -365,12 +374,17 @@ impl RequestId {
 
     /// As a header value.
     pub fn to_header(self) -> http::HeaderValue {
+        http::HeaderValue::from_bytes(&self.digits()).unwrap_or(http::HeaderValue::from_static(""))
+    }
+
+    /// As text.
+    pub fn digits(self) -> [u8; 32] {
         let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
         let mut text = [b'0'; 32];
         for (digits, byte) in text.chunks_exact_mut(2).zip(self.0) {
             digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
         }
-        http::HeaderValue::from_bytes(&text).unwrap_or(http::HeaderValue::from_static(""))
+        text
     }
 }
 

@@ -221,6 +221,10 @@ fn end(exchange: &mut Exchange) {
         total: Duration::ZERO,
         received: 0,
         sent: 0,
+        method: exchange.request.method.clone(),
+        target: exchange.request.target.clone(),
+        upstream_target: Some(exchange.request.target.clone()),
+        attempts: Vec::new(),
     }));
 }
 

@@ -1,6 +1,7 @@
 //! One request, all its phases in order: route, request hooks, upstream, response hooks, answer. Called by
 //! `connection` for each request; whatever happens, there is an answer, and a line in the log.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::ongoing::{Journal, Ongoing};
 use super::route::Ask;
 use super::stamp::Stamp;
 use super::tunnel::{self, Tunnel, Upgrade};
-use super::{answer, intake, upstream};
+use super::{answer, forward, intake, upstream};
 use crate::config::checked::Schemes;
 use crate::error::{Cause, Failure};
 use crate::hop_by_hop;
@@ -166,6 +167,9 @@ fn admit(route: &Route, ongoing: &Ongoing) -> Result<(), Failure> {
 /// The upstream's answer, or ours for it. An answer that switches protocols comes with the tunnel that follows it.
 async fn forward(found: &Found, ongoing: &mut Ongoing) -> (Source, Option<Tunnel>) {
     let service = &found.route.service;
+    if ongoing.log.is_some() {
+        ongoing.journal.upstream_target = forward::target(found, &ongoing.exchange.request).ok().map(Cow::into_owned);
+    }
     // It has been looked at when the exchange began, or when the last hook was done.
     let begun = ongoing.client.worker.now.get();
     let sent = upstream::send(found, ongoing).await;

@@ -129,7 +129,7 @@ fn unsendable(problem: &dyn std::fmt::Display) -> Failure {
 }
 
 /// The service's path, then the request's, without the matched part if the route strips it; or what a plugin wants.
-fn target<'a>(found: &Found, request: &'a RequestHead) -> Result<Cow<'a, PathAndQuery>, String> {
+pub(super) fn target<'a>(found: &Found, request: &'a RequestHead) -> Result<Cow<'a, PathAndQuery>, String> {
     let (route, target) = (&found.route, &request.target);
     if request.is_final {
         return Ok(Cow::Borrowed(target));

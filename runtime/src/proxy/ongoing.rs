@@ -50,6 +50,8 @@ pub(super) struct Journal {
     pub(super) upload: Option<Rc<Upload>>,
     /// Bytes that the client has sent through a tunnel.
     pub(super) tunnelled: u64,
+    /// What the upstream is asked for, if a plugin wants to know when it is over.
+    pub(super) upstream_target: Option<PathAndQuery>,
     /// What the next attempt's name took to be resolved.
     pub(super) dns: Option<Duration>,
     pub(super) attempts: Vec<Attempt>,
@@ -104,6 +106,7 @@ impl Journal {
             version: head.version,
             upload: None,
             tunnelled: 0,
+            upstream_target: None,
             dns: None,
             attempts: Vec::new(),
             upstream_status: None,
@@ -195,7 +198,7 @@ impl Drop for Ongoing {
 impl Ongoing {
     /// Have the log hooks run once whoever is at work here is done, so that nobody waits for them.
     fn tell(&mut self, chain: Arc<Chain>, now: Instant) {
-        let journal = &self.journal;
+        let journal = &mut self.journal;
         let total = now.saturating_duration_since(journal.begun);
         let ended = Ended {
             begun: SystemTime::now().checked_sub(total).unwrap_or(SystemTime::UNIX_EPOCH),
@@ -208,6 +211,10 @@ impl Ongoing {
             total,
             received: journal.received(),
             sent: journal.sent,
+            method: journal.method.clone(),
+            target: journal.target.clone(),
+            upstream_target: journal.upstream_target.take(),
+            attempts: std::mem::take(&mut journal.attempts),
         };
         let mut exchange = Box::new(Exchange::vacant());
         std::mem::swap(&mut exchange, &mut self.exchange);

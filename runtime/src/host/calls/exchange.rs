@@ -2,7 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::host::bindings::tidegate::plugin::exchange::{Host, Outcome, Timings};
+use super::report;
+use crate::host::bindings::tidegate::plugin::exchange::{Account, Host, Outcome, Parts, Timings};
 use crate::host::scratch::Owner;
 use crate::host::state::State;
 
@@ -57,8 +58,13 @@ impl Host for State {
             begun: microseconds(ended.begun.duration_since(UNIX_EPOCH).unwrap_or_default()),
         }))
     }
+
+    fn report(&mut self, asked: Parts) -> wasmtime::Result<Option<Account>> {
+        let exchange = self.exchange()?;
+        Ok(exchange.outcome.as_ref().map(|ended| report::of(exchange, ended, asked)))
+    }
 }
 
-fn microseconds(time: Duration) -> u64 {
+pub(super) fn microseconds(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
