@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Faults;
-use crate::config::checked::{self, Dns, SinkSettings, SinkTo};
+use crate::config::checked::{self, Dns, FileSink, LookedFor, SinkSettings, SinkTo};
 use crate::dns::Resolver;
 use crate::limits;
 use crate::observe::metrics::{Dropped, Metrics, SinkMetrics};
@@ -147,7 +147,7 @@ impl Deliveries {
         match &self.stand_in {
             None => listed,
             Some(file) => {
-                let to = SinkTo::File(file.clone());
+                let to = SinkTo::File(FileSink { path: file.clone(), looked_for: LookedFor::NowAndThen });
                 let settings = SinkSettings { to, framing: checked::Framing::Newline, ..listed.settings };
                 checked::Sink { settings, ca: None, ..listed }
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::config::reader::Located;
-use crate::config::values::{Authority, Name, SinkUrl};
+use crate::config::values::{Authority, Name, PlainHost, SinkUrl};
 
 /// One sink.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct SinkSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkTo {
     /// To the end of a file.
-    File(PathBuf),
+    File(FileSink),
     /// Each batch is one request.
     Http(HttpSink),
     /// Into one connection.
@@ -53,7 +53,7 @@ impl SinkTo {
     /// The place, as logs and metrics may show it: URLs often have secrets in their path or query.
     pub fn place(&self) -> String {
         match self {
-            Self::File(path) => path.display().to_string(),
+            Self::File(file) => file.path.display().to_string(),
             Self::Http(HttpSink { url, .. }) => {
                 format!("{}://{}", if url.tls { "https" } else { "http" }, url.authority)
             }
@@ -63,6 +63,24 @@ impl SinkTo {
             },
         }
     }
+}
+
+/// `kind = "file"`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSink {
+    /// Where it is.
+    pub path: PathBuf,
+    /// When it is found that there is another file at its path, or none.
+    pub looked_for: LookedFor,
+}
+
+/// When a file that may be rotated is looked for at its path. SIGHUP has it opened again at once, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookedFor {
+    /// Before a batch, but not more often than once a second.
+    NowAndThen,
+    /// Before every batch.
+    EachTime,
 }
 
 /// `kind = "http"`
@@ -87,6 +105,8 @@ pub struct StreamSink {
     pub address: Authority,
     /// Whether TLS is spoken.
     pub tls: bool,
+    /// Whom the peer's certificate must be for, and who is asked for (SNI); `None`: the host that is connected to.
+    pub server_name: Option<PlainHost>,
     /// For connecting, and for the peer to take more.
     pub timeout: Duration,
 }
@@ -96,10 +116,21 @@ pub struct StreamSink {
 pub struct SyslogSink {
     /// How messages travel.
     pub over: SyslogOver,
-    /// `PRIVAL`: 8 times the facility, and the severity (RFC 5424, section 6.2.1).
-    pub priority: u8,
+    /// By its number (RFC 5424, section 6.2.1).
+    pub facility: u8,
+    /// How severe messages are.
+    pub severity: Severity,
     /// `APP-NAME`.
     pub app_name: String,
+}
+
+/// How severe a sink's messages are, by number (RFC 5424, section 6.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// All alike.
+    Always(u8),
+    /// As each record says at its beginning, `<0>` to `<7>`; one that does not is this.
+    OfRecord(u8),
 }
 
 /// How syslog messages travel.

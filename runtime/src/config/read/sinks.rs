@@ -7,12 +7,13 @@ use http::{HeaderName, HeaderValue, header};
 use super::listeners::period_into;
 use super::{NamelessSink, Reading};
 use crate::config::checked::{
-    BatchLimits, Framing, HttpSink, Sink, SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogOver, SyslogSink,
+    BatchLimits, FileSink, Framing, HttpSink, LookedFor, Severity, Sink, SinkRetry, SinkSettings, SinkTo, StreamSink,
+    SyslogOver, SyslogSink,
 };
 use crate::config::faults::suggest;
 use crate::config::reader::{Fields, Located, Value, parse};
 use crate::config::secret::Secret;
-use crate::config::values::{AppName, Authority, ByteSize, FieldValue, Method, SinkUrl, Text};
+use crate::config::values::{AppName, Authority, ByteSize, FieldValue, Method, PlainHost, SinkUrl, Text};
 use crate::hop_by_hop;
 use crate::limits;
 
@@ -53,9 +54,20 @@ const FACILITIES: [(&str, u8); 20] = [
     ("local7", 23),
 ];
 
-/// Table 2 of the same.
-const SEVERITIES: [(&str, u8); 8] =
-    [("emerg", 0), ("alert", 1), ("crit", 2), ("err", 3), ("warning", 4), ("notice", 5), ("info", 6), ("debug", 7)];
+/// Table 2 of the same; or what each record says.
+const SEVERITIES: [(&str, Severity); 9] = [
+    ("emerg", Severity::Always(0)),
+    ("alert", Severity::Always(1)),
+    ("crit", Severity::Always(2)),
+    ("err", Severity::Always(3)),
+    ("warning", Severity::Always(4)),
+    ("notice", Severity::Always(5)),
+    ("info", Severity::Always(INFO)),
+    ("debug", Severity::Always(7)),
+    ("of-record", Severity::OfRecord(INFO)),
+];
+
+const INFO: u8 = 6;
 
 const FRAMINGS: [(&str, Framing); 2] = [("newline", Framing::Newline), ("none", Framing::None)];
 
@@ -179,7 +191,11 @@ impl Reading<'_> {
         if path.value.0.is_empty() {
             self.faults.at(&path.span, "`path` is empty");
         }
-        Some(SinkTo::File(self.folder.join(path.value.0)))
+        let looked_for = match fields.boolean("reopen") {
+            Some(true) => LookedFor::EachTime,
+            Some(false) | None => LookedFor::NowAndThen,
+        };
+        Some(SinkTo::File(FileSink { path: self.folder.join(path.value.0), looked_for }))
     }
 
     fn http_sink(&self, fields: &Fields<'_>, framing: Framing) -> Option<SinkTo> {
@@ -251,7 +267,11 @@ impl Reading<'_> {
         let tls = fields.boolean("tls").unwrap_or(false);
         let mut timeout = limits::SINK_TIMEOUT;
         period_into(fields, "timeout", &mut timeout);
-        Some(StreamSink { address: address?, tls, timeout })
+        let server_name = fields.parse::<PlainHost>("server_name");
+        if let Some(name) = server_name.as_ref().filter(|_| !tls) {
+            self.faults.at_with_help(&name.span, "`server_name` goes unheard", "this sink does not speak TLS");
+        }
+        Some(StreamSink { address: address?, tls, server_name: server_name.map(|name| name.value), timeout })
     }
 
     fn syslog_sink(&self, fields: &Fields<'_>) -> Option<SinkTo> {
@@ -262,9 +282,9 @@ impl Reading<'_> {
             self.sink_address(fields).map(SyslogOver::Udp)
         };
         let facility = self.one_of(fields, "facility", &FACILITIES).unwrap_or(16);
-        let severity = self.one_of(fields, "severity", &SEVERITIES).unwrap_or(6);
+        let severity = self.one_of(fields, "severity", &SEVERITIES).unwrap_or(Severity::Always(INFO));
         let app_name = fields.parse::<AppName>("app_name").map_or("tidegate".to_owned(), |name| name.value.0);
-        Some(SinkTo::Syslog(SyslogSink { over: over?, priority: 8 * facility + severity, app_name }))
+        Some(SinkTo::Syslog(SyslogSink { over: over?, facility, severity, app_name }))
     }
 
     /// What the word at `key` stands for.

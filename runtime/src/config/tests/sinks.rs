@@ -4,7 +4,8 @@ use http::Method;
 
 use super::{LISTENER, faults};
 use crate::config::checked::{
-    BatchLimits, Framing, HttpSink, Sink, SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogOver, SyslogSink,
+    BatchLimits, FileSink, Framing, HttpSink, LookedFor, Severity, Sink, SinkRetry, SinkSettings, SinkTo, StreamSink,
+    SyslogOver, SyslogSink,
 };
 use crate::config::load;
 
@@ -35,7 +36,7 @@ fn a_sink_needs_little() {
     };
     let timeout = Duration::from_secs(10);
     let expected = [
-        ("f", SinkTo::File(folder.path().join("out.ndjson"))),
+        ("f", SinkTo::File(FileSink { path: folder.path().join("out.ndjson"), looked_for: LookedFor::NowAndThen })),
         (
             "h",
             SinkTo::Http(HttpSink {
@@ -46,13 +47,17 @@ fn a_sink_needs_little() {
                 timeout,
             }),
         ),
-        ("t", SinkTo::Tcp(StreamSink { address: "logs:5000".parse().unwrap(), tls: false, timeout })),
+        (
+            "t",
+            SinkTo::Tcp(StreamSink { address: "logs:5000".parse().unwrap(), tls: false, server_name: None, timeout }),
+        ),
         ("u", SinkTo::Udp("[::1]:5000".parse().unwrap())),
         (
             "s",
             SinkTo::Syslog(SyslogSink {
                 over: SyslogOver::Udp("10.0.0.1:514".parse().unwrap()),
-                priority: 134,
+                facility: 16,
+                severity: Severity::Always(6),
                 app_name: "tidegate".to_owned(),
             }),
         ),
@@ -89,7 +94,8 @@ fn a_sink_may_say_everything() {
         address = "logs:6514"
         tls = true
         facility = "daemon"
-        severity = "err"
+        severity = "of-record"
+        server_name = "Logs.internal"
         app_name = "edge"
         timeout = "3s"
     "#;
@@ -109,9 +115,10 @@ fn a_sink_may_say_everything() {
     assert_eq!(headers, [("authorization", "Bearer sesame"), ("x-env", path.as_str()), ("x-plain", "1")]);
     assert!(!format!("{found:?}").contains("sesame"), "nothing of ours shows it");
     let SinkTo::Syslog(to) = &syslog.settings.to else { panic!() };
-    assert_eq!((to.priority, to.app_name.as_str()), (27, "edge"));
+    assert_eq!((to.facility, to.severity, to.app_name.as_str()), (3, Severity::OfRecord(6), "edge"));
     let SyslogOver::Tcp(stream) = &to.over else { panic!() };
     assert!(stream.tls && stream.timeout == Duration::from_secs(3));
+    assert_eq!(stream.server_name.as_ref().map(|name| name.0.as_str()), Some("logs.internal"));
 }
 
 #[test]

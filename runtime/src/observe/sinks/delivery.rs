@@ -94,7 +94,7 @@ impl Delivery {
     ) -> Self {
         let stream = |peer, timeout| stream::Stream::new(peer, timeout, settings.buffer, Arc::clone(&metrics));
         match (&settings.to, to) {
-            (SinkTo::File(path), _) => Self::File(file::File::new(path.clone(), settings.framing, orders, metrics)),
+            (SinkTo::File(to), _) => Self::File(file::File::new(to.clone(), settings.framing, orders, metrics)),
             (SinkTo::Http(http), Some(peer)) => Self::Http(Box::new(http::Http::new(http.clone(), peer, metrics))),
             (SinkTo::Tcp(to), Some(peer)) => Self::Stream(stream(peer, to.timeout)),
             (SinkTo::Syslog(syslog), Some(peer)) => match &syslog.over {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::queue::Record;
-use crate::config::checked::{self, SinkSettings, SinkTo, SyslogOver, SyslogSink};
+use crate::config::checked::{self, Severity, SinkSettings, SinkTo, SyslogOver, SyslogSink};
 use crate::observe::record::clock::Clock;
 
 /// What is written for a record.
@@ -18,8 +18,8 @@ pub(super) enum Framing {
 
 /// What all messages of a sink have in common.
 pub(super) struct Syslog {
-    /// PRI and VERSION.
-    before: Vec<u8>,
+    facility: u8,
+    severity: Severity,
     /// HOSTNAME, APP-NAME, PROCID, no MSGID and no STRUCTURED-DATA.
     after: Vec<u8>,
     length: Length,
@@ -50,8 +50,8 @@ impl Framing {
         match self {
             Self::Newline => 1,
             Self::None => 0,
-            // The time, its space, and a length of at most 20 digits.
-            Self::Syslog(syslog) => syslog.before.len() + syslog.after.len() + "2026-11-23T06:30:09.123Z ".len() + 21,
+            // PRI and VERSION, the time, its space, and a length of at most 20 digits.
+            Self::Syslog(syslog) => syslog.after.len() + "<191>1 2026-11-23T06:30:09.123Z ".len() + 21,
         }
     }
 
@@ -76,21 +76,33 @@ impl Syslog {
             SyslogOver::Tcp(_) => Length::Counted,
         };
         let after = format!(" {} {} {} - - ", host_name(), sink.app_name, std::process::id());
-        let before = format!("<{}>1 ", sink.priority).into_bytes();
-        Self { before, after: after.into_bytes(), length, clock: Clock::default(), message: Vec::new() }
+        let (facility, severity, after) = (sink.facility, sink.severity, after.into_bytes());
+        Self { facility, severity, after, length, clock: Clock::default(), message: Vec::new() }
     }
 
     fn write(&mut self, body: &mut Vec<u8>, record: &Record) {
+        let (severity, text) = match self.severity {
+            Severity::Always(severity) => (severity, &*record.bytes),
+            Severity::OfRecord(usual) => said(&record.bytes).unwrap_or((usual, &record.bytes)),
+        };
         self.message.clear();
-        self.message.extend_from_slice(&self.before);
+        // A Vec takes everything, so there is nothing that could fail.
+        let _ = write!(self.message, "<{}>1 ", 8 * self.facility + severity);
         self.clock.write(&mut self.message, record.time);
         self.message.extend_from_slice(&self.after);
         if let Length::Counted = self.length {
-            // A Vec takes everything, so there is nothing that could fail.
-            let _ = write!(body, "{} ", self.message.len() + record.bytes.len());
+            let _ = write!(body, "{} ", self.message.len() + text.len());
         }
         body.extend_from_slice(&self.message);
-        body.extend_from_slice(&record.bytes);
+        body.extend_from_slice(text);
+    }
+}
+
+/// The severity that a record begins with, as lines for systemd's journal do (sd-daemon(3)), and the rest of it.
+fn said(record: &[u8]) -> Option<(u8, &[u8])> {
+    match record {
+        [b'<', digit @ b'0'..=b'7', b'>', text @ ..] => Some((digit - b'0', text)),
+        _ => None,
     }
 }
 
@@ -132,8 +144,9 @@ mod tests {
     #[test]
     fn syslog_messages_have_their_head_and_over_tcp_their_length() {
         let address = "logs:514".parse::<crate::config::values::Authority>().unwrap();
-        let stream = StreamSink { address: address.clone(), tls: false, timeout: Duration::from_secs(1) };
-        let sink = |over| SyslogSink { over, priority: 134, app_name: "edge".to_owned() };
+        let stream =
+            StreamSink { address: address.clone(), tls: false, server_name: None, timeout: Duration::from_secs(1) };
+        let sink = |over| SyslogSink { over, facility: 16, severity: Severity::Always(6), app_name: "edge".to_owned() };
         let message = |text: &str| {
             format!("<134>1 2024-12-31T23:59:59.007Z {} edge {} - - {text}", host_name(), std::process::id())
         };
@@ -142,5 +155,20 @@ mod tests {
         let counted = Framing::Syslog(Box::new(Syslog::new(&sink(SyslogOver::Tcp(stream)))));
         let expected: String = ["a", "b\nc"].map(|text| format!("{} {}", message(text).len(), message(text))).concat();
         assert_eq!(written(counted, &[b"a", b"b\nc"]), expected);
+    }
+    #[test]
+    fn a_record_may_say_how_severe_it_is() {
+        let over = SyslogOver::Udp("logs:514".parse().unwrap());
+        let sink = SyslogSink { over, facility: 23, severity: Severity::OfRecord(6), app_name: "edge".to_owned() };
+        let written = |record: &[u8]| {
+            let message = written(Framing::Syslog(Box::new(Syslog::new(&sink))), &[record]);
+            let (before, text) = message.split_once(" - - ").unwrap();
+            (before.split_once('>').unwrap().0.to_owned(), text.to_owned())
+        };
+        for (record, priority, text) in
+            [("<3>late", "<187", "late"), ("<7>", "<191", ""), ("late", "<190", "late"), ("<8>late", "<190", "<8>late")]
+        {
+            assert_eq!(written(record.as_bytes()), (priority.to_owned(), text.to_owned()));
+        }
     }
 }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::Faults;
-use crate::config::checked::{Sink, SinkTo, SyslogOver};
+use crate::config::checked::{Sink, SinkTo, StreamSink, SyslogOver};
 use crate::config::file;
 use crate::config::reader::Located;
 use crate::config::values::Authority;
@@ -113,11 +113,14 @@ fn literal(address: &Authority) -> Option<SocketAddr> {
 
 /// TLS as `sink` speaks it. The outer `None`: something is wrong with it, which has been noted.
 pub(super) fn tls(sink: &Sink, faults: &Faults) -> Option<Option<Tls>> {
-    let (address, alpn) = match &sink.settings.to {
-        SinkTo::Http(http) if http.url.tls => (&http.url.authority, vec![b"http/1.1".to_vec()]),
-        SinkTo::Tcp(stream) if stream.tls => (&stream.address, Vec::new()),
+    let host = |stream: &StreamSink| {
+        stream.server_name.as_ref().map_or_else(|| stream.address.host.clone(), |name| name.0.clone())
+    };
+    let (host, alpn) = match &sink.settings.to {
+        SinkTo::Http(http) if http.url.tls => (http.url.authority.host.clone(), vec![b"http/1.1".to_vec()]),
+        SinkTo::Tcp(stream) if stream.tls => (host(stream), Vec::new()),
         SinkTo::Syslog(syslog) => match &syslog.over {
-            SyslogOver::Tcp(stream) if stream.tls => (&stream.address, Vec::new()),
+            SyslogOver::Tcp(stream) if stream.tls => (host(stream), Vec::new()),
             _ => return Some(None),
         },
         _ => return Some(None),
@@ -134,7 +137,7 @@ pub(super) fn tls(sink: &Sink, faults: &Faults) -> Option<Option<Tls>> {
     let note = |error: String| faults.at(&sink.name.span, error);
     let client = Client { roots, certificate: None, verify: Verify::Full, alpn };
     let config = client.into_config().map_err(|error| note(error.to_string())).ok()?;
-    let name = server_name(&address.host).map_err(|error| note(error.to_string())).ok()?;
+    let name = server_name(&host).map_err(|error| note(error.to_string())).ok()?;
     Some(Some((config, name)))
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::{Event, Failure};
-use crate::config::checked::Framing;
+use crate::config::checked::{FileSink, Framing, LookedFor};
 use crate::limits;
 use crate::observe::appended::{append, is_elsewhere};
 use crate::observe::metrics::SinkMetrics;
@@ -19,6 +19,7 @@ use crate::observe::sinks::orders::Orders;
 
 pub(in crate::observe::sinks) struct File {
     path: PathBuf,
+    looked_for: LookedFor,
     framing: Framing,
     orders: Arc<Orders>,
     metrics: Arc<SinkMetrics>,
@@ -42,8 +43,9 @@ enum Line {
 }
 
 impl File {
-    pub(super) const fn new(path: PathBuf, framing: Framing, orders: Arc<Orders>, metrics: Arc<SinkMetrics>) -> Self {
-        Self { path, framing, orders, metrics, open: None }
+    pub(super) fn new(to: FileSink, framing: Framing, orders: Arc<Orders>, metrics: Arc<SinkMetrics>) -> Self {
+        let FileSink { path, looked_for } = to;
+        Self { path, looked_for, framing, orders, metrics, open: None }
     }
 
     pub(super) async fn deliver(&mut self, batch: &Batch) -> Result<(), Failure> {
@@ -51,7 +53,8 @@ impl File {
             self.open = None;
         }
         let (path, body, open) = (self.path.clone(), batch.body().clone(), self.open.take());
-        match spawn_blocking(move || write(&path, &body, open)).await {
+        let looked_for = self.looked_for;
+        match spawn_blocking(move || write(&path, looked_for, &body, open)).await {
             Ok((open, Ok(()))) => {
                 self.open = open;
                 batch.delivered(&self.metrics);
@@ -83,9 +86,9 @@ impl File {
 }
 
 /// Write what is missing of `body`; the file is good for the next attempt, which goes on where this one ended.
-fn write(path: &Path, body: &Bytes, open: Option<Open>) -> (Option<Open>, io::Result<()>) {
+fn write(path: &Path, looked_for: LookedFor, body: &Bytes, open: Option<Open>) -> (Option<Open>, io::Result<()>) {
     let stays = |open: &mut Open| {
-        let due = open.looked.elapsed() >= limits::ACCESS_LOG_FILE_CHECK;
+        let due = looked_for == LookedFor::EachTime || open.looked.elapsed() >= limits::ACCESS_LOG_FILE_CHECK;
         if due {
             open.looked = Instant::now();
         }
