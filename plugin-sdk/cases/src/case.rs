@@ -174,6 +174,9 @@ pub struct Expect {
     /// All records that were handed to these sinks, in order: the text itself, or a table for JSON that has at least these
     /// members.
     pub records: BTreeMap<String, Vec<Value>>,
+    /// The sink of its own that the settings make up, as `[[sinks]]` would have it: at least this. Only the gateway makes
+    /// it, so natively nobody looks.
+    pub own_sink: Option<Value>,
 }
 
 /// A request as the upstream gets it.
@@ -260,7 +263,7 @@ impl Case {
 
 impl Expect {
     fn is_nothing(&self) -> bool {
-        let Self { upstream, reply, response, failure, refused, log, metrics, records } = self;
+        let Self { upstream, reply, response, failure, refused, log, metrics, records, own_sink } = self;
         upstream.is_none()
             && reply.is_none()
             && response.is_none()
@@ -269,5 +272,6 @@ impl Expect {
             && log.is_empty()
             && metrics.is_empty()
             && records.is_empty()
+            && own_sink.is_none()
     }
 }

@@ -25,6 +25,8 @@ pub struct Seen {
     pub metrics: BTreeMap<String, f64>,
     /// What it handed to sinks.
     pub records: BTreeMap<String, Vec<Vec<u8>>>,
+    /// What the settings make up; `None` where that is not known.
+    pub own_sink: Option<Value>,
 }
 
 /// A request as the upstream got it.
@@ -117,6 +119,11 @@ impl Case {
                 let expected: Vec<String> = expected.iter().map(as_text).collect();
                 verdict.add(&format!("records.{sink}"), &format!("{expected:?}"), &format!("{got:?}"));
             }
+        }
+        if let (Some(expected), Some(got)) = (&expect.own_sink, &seen.own_sink)
+            && !has(got, expected)
+        {
+            verdict.add("own_sink", &expected.to_string(), &got.to_string());
         }
         verdict.0
     }

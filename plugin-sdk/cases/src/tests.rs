@@ -169,3 +169,12 @@ fn a_record_is_its_text_or_json_that_has_what_is_expected() {
     }
     assert_eq!(mismatches("expect.records = { audit = [{}, {}] }", &seen).len(), 1);
 }
+
+#[test]
+fn a_sink_of_its_own_has_what_is_expected_where_it_is_known() {
+    let known = Seen { own_sink: Some(serde_json::json!({ "kind": "tcp", "address": "a:1" })), ..seen(200) };
+    assert_eq!(mismatches("expect.own_sink = { address = \"a:1\" }", &known), [] as [String; 0]);
+    let wrong = mismatches("expect.own_sink = { address = \"a:2\" }", &known);
+    assert_eq!(wrong, ["own_sink: expected {\"address\":\"a:2\"}, got {\"address\":\"a:1\",\"kind\":\"tcp\"}"]);
+    assert_eq!(mismatches("expect.own_sink = { address = \"a:2\" }", &seen(200)), [] as [String; 0]);
+}

@@ -90,10 +90,10 @@ impl Faults {
         self.found.borrow().len()
     }
 
-    /// Say what was noted after the first `before` faults in other words.
-    pub fn reword(&self, before: usize, words: impl Fn(&str) -> String) {
+    /// Say what was noted after the first `before` faults in other words, and of whom.
+    pub fn reword(&self, before: usize, of: &str, words: impl Fn(&str) -> String) {
         for fault in self.found.borrow_mut().iter_mut().skip(before) {
-            fault.message = words(&fault.message);
+            fault.message = format!("{of}: {}", words(&fault.message));
             fault.help = fault.help.as_deref().map(&words);
         }
     }

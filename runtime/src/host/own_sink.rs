@@ -103,7 +103,7 @@ impl OwnSink {
     }
 
     /// What a fault says of the sink, in words of the use: keys are called as the settings that they come from.
-    pub fn reworded(&self, plugin: &str, words: &str) -> String {
+    pub fn reworded(&self, words: &str) -> String {
         let mut words = words.to_owned();
         visit(&self.definition, &mut |key, settings| {
             // What has a default is there.
@@ -115,7 +115,7 @@ impl OwnSink {
             }
             words = words.replace(&format!("`{key}`"), &names.join(" and "));
         });
-        format!("{plugin}: {words}")
+        words
     }
 }
 

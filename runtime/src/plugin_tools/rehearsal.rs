@@ -45,7 +45,7 @@ pub(super) fn run(stage: &Stage, case: &Case, control: &Runtime, journal: &Journ
         Ok(set) => set,
         Err(report) => return Ok(Seen { refused: Some(stage::told(&report)), ..Seen::default() }),
     };
-    let Set { snapshot, stock, plugin, folder } = set;
+    let Set { snapshot, stock, plugin, folder, own_sink } = set;
     // What it has said while it was configured is not the exchange's.
     journal.take();
     let asked = Asked::default();
@@ -69,6 +69,7 @@ pub(super) fn run(stage: &Stage, case: &Case, control: &Runtime, journal: &Journ
         log: journal.take(),
         metrics: stock.metrics.custom.of(&plugin),
         records: stage::delivered(folder.path(), case),
+        own_sink,
     })
 }
 

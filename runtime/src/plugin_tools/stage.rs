@@ -49,6 +49,8 @@ pub(super) struct Set {
     pub(super) plugin: Arc<str>,
     /// Where its sinks deliver.
     pub(super) folder: TempDir,
+    /// What its settings say of a sink of its own.
+    pub(super) own_sink: Option<Value>,
 }
 
 impl Stage {
@@ -100,12 +102,12 @@ impl Stage {
             }
             snapshot
         };
-        Ok(built.map(presumed).map(|snapshot| Set {
-            snapshot,
-            stock,
-            plugin: Arc::clone(&self.component.name),
-            folder,
-        }))
+        let routes = config.services.iter().flat_map(|service| &service.routes);
+        let plugin_use = routes.flat_map(|route| &route.plugins).next();
+        let own_sink = self.component.own_sink.as_ref().zip(plugin_use);
+        let own_sink = own_sink.map(|(own, plugin_use)| own.definition(&plugin_use.config).json);
+        let plugin = Arc::clone(&self.component.name);
+        Ok(built.map(presumed).map(|snapshot| Set { snapshot, stock, plugin, folder, own_sink }))
     }
 
     fn document(

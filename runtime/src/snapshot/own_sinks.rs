@@ -53,7 +53,7 @@ impl<'s> OwnSinks<'s> {
         let before = faults.len();
         let (settings, watched) = own_sink(&own.definition(&plugin_use.config), &config.folder, faults);
         self.watched.extend(watched);
-        faults.reword(before, |words| own.reworded(plugin.value.as_str(), words));
+        faults.reword(before, plugin.value.as_str(), |words| own.reworded(words));
         let (settings, ca) = settings.filter(|_| faults.len() == before)?;
 
         let asked = (settings, ca.as_ref().map(|ca| ca.value.clone()));

@@ -69,9 +69,9 @@ fn another_sink_can_be_named_in_its_place() {
 #[test]
 fn faults_speak_of_the_settings() {
     let own = own(json!({ "kind": "tcp", "address": "{host}:{port}", "batch": { "max_records": "{queue.size}" } }));
-    assert_eq!(own.reworded("tcp-log", "`address` is missing"), "tcp-log: `host` is missing");
-    let words = own.reworded("tcp-log", "`max_records` must be from 1 to 5, not 0");
-    assert_eq!(words, "tcp-log: `queue.size` must be from 1 to 5, not 0");
+    assert_eq!(own.reworded("`address` is missing"), "`host` is missing");
+    let words = own.reworded("`max_records` must be from 1 to 5, not 0");
+    assert_eq!(words, "`queue.size` must be from 1 to 5, not 0");
 }
 
 #[test]
