@@ -3,8 +3,10 @@
 mod acl;
 mod basic_auth;
 mod concurrency_limiting;
+mod correlation_id;
 mod cors;
 mod hmac_auth;
+mod ip_restriction;
 mod jwt;
 mod logs;
 mod mtls_auth;
