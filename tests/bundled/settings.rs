@@ -57,7 +57,7 @@ fn settings(root: &Value, schema: &Value, place: &Place, found: &mut BTreeSet<Pl
         }
     }
     for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
-        let place = [&place[..], &[name.clone()]].concat();
+        let place = [&place[..], std::slice::from_ref(name)].concat();
         settings(root, schema, &place, found);
         found.insert(place);
     }
