@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-fn schema(annotation: Json) -> Json {
+fn schema(annotation: &Json) -> Json {
     json!({
         "type": "object",
         "properties": {
@@ -29,13 +29,13 @@ fn config(json: Json) -> PluginConfig {
     PluginConfig { json, span: 99..99, places }
 }
 
-fn own(definition: Json) -> OwnSink {
-    OwnSink::of(&schema(json!({ "instead": "sink", "definition": definition }))).unwrap().unwrap()
+fn own(definition: &Json) -> OwnSink {
+    OwnSink::of(&schema(&json!({ "instead": "sink", "definition": definition }))).unwrap().unwrap()
 }
 
 #[test]
 fn settings_take_the_place_of_their_names() {
-    let own = own(json!({
+    let own = own(&json!({
         "kind": "tcp", "address": "{host}:{port}", "headers": "{headers}", "retry": { "max_wait": "{delay*1000}ms" },
         "batch": { "max_records": "{queue.size}" }, "tls": true,
     }));
@@ -53,13 +53,13 @@ fn settings_take_the_place_of_their_names() {
 
 #[test]
 fn what_is_left_out_is_left_out_of_the_sink() {
-    let own = own(json!({ "kind": "tcp", "address": "{host}:{port}", "retry": { "max_wait": "{delay*1000}ms" } }));
+    let own = own(&json!({ "kind": "tcp", "address": "{host}:{port}", "retry": { "max_wait": "{delay*1000}ms" } }));
     assert_eq!(own.definition(&config(json!({ "host": null }))).json, json!({ "kind": "tcp" }));
 }
 
 #[test]
 fn another_sink_can_be_named_in_its_place() {
-    let own = own(json!({ "kind": "tcp", "address": "{host}:{port}" }));
+    let own = own(&json!({ "kind": "tcp", "address": "{host}:{port}" }));
     let named = config(json!({ "port": 1, "sink": "elastic" }));
     assert_eq!(own.named(&named), Some(("elastic", &(1..2))));
     assert_eq!(own.settings(&named), [("port".to_owned(), &(0..0))]);
@@ -68,7 +68,7 @@ fn another_sink_can_be_named_in_its_place() {
 
 #[test]
 fn faults_speak_of_the_settings() {
-    let own = own(json!({ "kind": "tcp", "address": "{host}:{port}", "batch": { "max_records": "{queue.size}" } }));
+    let own = own(&json!({ "kind": "tcp", "address": "{host}:{port}", "batch": { "max_records": "{queue.size}" } }));
     assert_eq!(own.reworded("`address` is missing"), "`host` is missing");
     let words = own.reworded("`max_records` must be from 1 to 5, not 0");
     assert_eq!(words, "`queue.size` must be from 1 to 5, not 0");
@@ -87,7 +87,7 @@ fn an_annotation_that_leads_nowhere_is_refused() {
         (json!({ "definition": { "a": { "b": { "c": {} } } } }), "more tables within tables"),
     ];
     for (annotation, words) in wrong {
-        let error = OwnSink::of(&schema(annotation.clone())).unwrap_err();
+        let error = OwnSink::of(&schema(&annotation)).unwrap_err();
         assert!(error.contains(words), "{annotation}: {error}");
     }
     assert_eq!(OwnSink::of(&json!({ "properties": {} })), Ok(None));
