@@ -38,13 +38,17 @@ fn signed(header: &str, claims: &str, secret: &str) -> String {
 /// A token of alice's, with these claims besides those that it needs.
 fn token_with(more: Value) -> String {
     let mut claims = json!({ "iss": "alice-key", "exp": LATE, "sub": "a" });
-    for (name, value) in more.as_object().unwrap() {
-        match value {
-            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
-            value => claims[name] = value.clone(),
-        }
-    }
+    let own = claims.as_object_mut().unwrap();
+    own.extend(object(more));
+    own.retain(|_, value| !value.is_null());
     signed(r#"{"alg":"HS256","typ":"JWT"}"#, &claims.to_string(), "alice's secret")
+}
+
+fn object(value: Value) -> serde_json::Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("{other} is no object"),
+    }
 }
 
 fn token() -> String {

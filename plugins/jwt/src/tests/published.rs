@@ -12,9 +12,7 @@ const KEYS: &str = r#"{"keys":[
 
 fn config(more: Value) -> Value {
     let mut config = json!({ "jwks_url": URL, "issuers": ["https://idp.example.com"] });
-    for (name, value) in more.as_object().unwrap() {
-        config[name] = value.clone();
-    }
+    config.as_object_mut().unwrap().extend(object(more));
     config
 }
 
