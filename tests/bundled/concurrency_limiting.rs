@@ -124,16 +124,10 @@ impl Limited {
         tokio::spawn(async move { client.send("GET", path, &[], "").await })
     }
 
-    /// Wait until a request passes.
+    /// Wait until a request passes, and is over: whoever has all of an answer may be a little earlier than that.
     async fn passes(&self, why: &str) {
         until(why, async || (self.gateway.request("GET", "/", &[]).await.status == 200).then_some(())).await;
-    }
-
-    async fn is_taken(&self) {
-        until("the one place to be taken", async || {
-            (self.gateway.request("GET", "/", &[]).await.status == 503).then_some(())
-        })
-        .await;
+        self.has_under_way(0).await;
     }
 }
 
@@ -247,7 +241,8 @@ async fn whatever_ends_an_exchange_its_place_is_there_again() {
 
     let mut gone = Raw::connect(limited.gateway.addresses[0]).await;
     gone.send("GET /hold HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    limited.is_taken().await;
+    limited.has_under_way(1).await;
+    assert_eq!(limited.gateway.request("GET", "/", &[]).await.status, 503, "its place is taken");
     drop(gone);
     limited.passes("the client went away").await;
 }
@@ -292,6 +287,7 @@ async fn places_outlive_a_change_of_the_configuration() {
     limited.gateway.write_config(&config.replace("max = 1", "max = 2"));
     limited.gateway.logged("message", "configuration changed").await;
     assert_eq!(limited.gateway.request("GET", "/", &[]).await.status, 200, "one of two is taken");
+    limited.has_under_way(1).await;
     let second = limited.ask("/hold").await;
     hall.has_inside(0, 2).await;
     assert_eq!(limited.gateway.request("GET", "/", &[]).await.status, 503, "both are");
