@@ -9,6 +9,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::config::checked::{self, SecretValue};
+use crate::tls::session::Session;
 
 /// Who may come in.
 pub struct Consumer {
@@ -100,6 +101,8 @@ pub struct Identities {
     pub presumed: Option<Authenticated>,
     /// What plugins have left for others before any has been called: likewise.
     pub presumed_words: Vec<(String, Bytes)>,
+    /// What clients have shown in a handshake, though they come without TLS: likewise.
+    pub presumed_session: Option<Arc<Session>>,
 }
 
 /// The next one that nothing has had yet.
@@ -150,6 +153,7 @@ impl Identities {
             by_custom_id: HashMap::new(),
             presumed: None,
             presumed_words: Vec::new(),
+            presumed_session: None,
         };
         for listed in consumers {
             let consumer = Arc::new(Consumer {

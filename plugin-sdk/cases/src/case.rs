@@ -127,6 +127,48 @@ pub struct Request {
     pub body: Option<Body>,
     /// Where it comes from.
     pub client: IpAddr,
+    /// What it has shown in its TLS handshake.
+    pub certificate: Option<Certificate>,
+}
+
+/// A client's certificate, which has been verified, as far as plugins can look at it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Certificate {
+    /// Like `CN=alice,O=Example`.
+    pub subject: String,
+    /// The subject's common name.
+    pub common_name: Option<String>,
+    /// Who issued it, like the subject.
+    pub issuer: String,
+    /// Hexadecimal digits.
+    pub serial: String,
+    /// Names among its alternative names.
+    pub dns_names: Vec<String>,
+    /// Mail addresses among them.
+    pub emails: Vec<String>,
+    /// URIs among them.
+    pub uris: Vec<String>,
+    /// SHA-256 of it: 64 hexadecimal digits.
+    pub fingerprint: String,
+    /// When it ends, in seconds since 1970: with the century, unless it is said.
+    pub not_after: u64,
+}
+
+impl Default for Certificate {
+    fn default() -> Self {
+        Self {
+            subject: String::new(),
+            common_name: None,
+            issuer: String::new(),
+            serial: "1".to_owned(),
+            dns_names: Vec::new(),
+            emails: Vec::new(),
+            uris: Vec::new(),
+            fingerprint: "0".repeat(64),
+            not_after: 4_102_444_800,
+        }
+    }
 }
 
 impl Default for Request {
@@ -137,6 +179,7 @@ impl Default for Request {
             headers: Fields::default(),
             body: None,
             client: IpAddr::from([192, 0, 2, 1]),
+            certificate: None,
         }
     }
 }

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use case::{Answer, Case, Counters, Credential, Expect, ExpectedRequest, ExpectedResponse, Request};
+pub use case::{Answer, Case, Certificate, Counters, Credential, Expect, ExpectedRequest, ExpectedResponse, Request};
 pub use judge::{Mismatch, Seen, SeenRequest, SeenResponse};
 pub use values::{Body, Fields, Method, Presence, Status, Target};
 

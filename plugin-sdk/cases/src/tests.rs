@@ -23,6 +23,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
     broken(&case("request.path = \"orders\""), &["line 4", "\"orders\" is no path"]);
     broken(&case("request.method = \"G T\""), &["\"G T\" is no method"]);
     broken(&case("request.client = \"localhost\""), &["line 4", "invalid IP address"]);
+    broken(&case("request.certificate.cn = \"alice\""), &["line 4", "unknown field `cn`", "`common_name`"]);
     broken(&case("request.headers.\"a b\" = \"c\""), &["\"a b\" is no header's name"]);
     broken(&case("request.headers.a = \"b\\nc\""), &["the value of a"]);
     broken(&case("answer.status = 100"), &["a status is 200 to 599, not 100"]);

@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde_json::Value;
-use tidegate_cases::{Answer, Body, Case, Counters, Credential, Seen, SeenRequest, SeenResponse};
+use tidegate_cases::{Answer, Body, Case, Certificate, Counters, Credential, Seen, SeenRequest, SeenResponse};
 
 use super::state::ResponseHead;
 use super::{Exchange, Headers, Outcome, ended, refusal, schema};
-use crate::exchange::Ended;
+use crate::exchange::{ClientCertificate, Ended};
 use crate::identity::Consumer;
 use crate::{Config, sink};
 
@@ -122,6 +122,9 @@ fn exchange<P: Plugin>(case: &Case) -> Exchange {
     for (name, value) in request.headers.iter() {
         exchange = exchange.header(name, value);
     }
+    if let Some(shown) = &request.certificate {
+        exchange = exchange.certificate(certificate(shown));
+    }
     for known in &case.credentials {
         exchange = exchange.credential(&known.kind, &known.key, consumer(known));
         for (name, value) in &known.fields {
@@ -163,6 +166,21 @@ fn exchange<P: Plugin>(case: &Case) -> Exchange {
 fn consumer(known: &Credential) -> Consumer {
     let Credential { username, custom_id, groups, .. } = known.clone();
     Consumer { username, custom_id, groups }
+}
+
+fn certificate(shown: &Certificate) -> ClientCertificate {
+    let shown = shown.clone();
+    ClientCertificate {
+        subject: shown.subject,
+        common_name: shown.common_name,
+        issuer: shown.issuer,
+        serial: shown.serial,
+        dns_names: shown.dns_names,
+        emails: shown.emails,
+        uris: shown.uris,
+        fingerprint: shown.fingerprint,
+        not_after: shown.not_after,
+    }
 }
 
 fn head(answer: &Answer) -> ResponseHead {

@@ -95,7 +95,7 @@ impl Exchange {
             client,
             local: NOBODY,
             scheme,
-            tls,
+            tls: tls.or_else(|| identities.presumed_session.clone()),
             captures: Captures::default(),
             request,
             request_body: Content::default(),

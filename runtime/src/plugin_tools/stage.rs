@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use http::{Request, Response, Uri};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use tidegate_cases::{Answer, Case, Credential};
+use tidegate_cases::{Answer, Case, Certificate, Credential};
 use tidegate_precompiled::Cache;
 use tokio::runtime::Handle;
 
@@ -31,6 +32,8 @@ use crate::observe::metrics::Metrics;
 use crate::observe::sinks::Deliveries;
 use crate::snapshot::{self, Snapshot, Stock};
 use crate::store::counters::Counters;
+use crate::tls::identity::ClientIdentity;
+use crate::tls::session::Session;
 use crate::transport::Transports;
 use crate::upstreams::Upstreams;
 
@@ -99,6 +102,7 @@ impl Stage {
                 }
                 let words = case.shared.iter().map(|(key, value)| (key.clone(), value.clone().into()));
                 identities.presumed_words = words.collect();
+                identities.presumed_session = case.request.certificate.as_ref().map(shown);
             }
             snapshot
         };
@@ -246,6 +250,16 @@ fn consumers(credentials: &[Credential]) -> Vec<Value> {
         consumer
     };
     consumers.into_iter().map(table).collect()
+}
+
+/// What a client has shown that comes without TLS.
+fn shown(certificate: &Certificate) -> Arc<Session> {
+    let Certificate { subject, common_name, issuer, serial, dns_names, emails, uris, fingerprint, not_after } =
+        certificate.clone();
+    let not_after = UNIX_EPOCH.checked_add(Duration::from_secs(not_after)).unwrap_or(UNIX_EPOCH);
+    let identity =
+        ClientIdentity { subject, common_name, issuer, serial, dns_names, emails, uris, fingerprint, not_after };
+    Arc::new(Session::presumed(identity))
 }
 
 /// Answers what plugins ask other servers as the case says.

@@ -27,6 +27,11 @@ impl Session {
         }
     }
 
+    /// One that there has not been, with this client: in rehearsals only.
+    pub fn presumed(client: ClientIdentity) -> Self {
+        Self { server_name: None, version: "TLSv1.3", http2: false, peer: Some(Peer::presumed(client)) }
+    }
+
     /// The name that the client asked for.
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
