@@ -100,10 +100,6 @@ fn without(file: &Path, settings: &BTreeSet<Place>) -> Value {
     file
 }
 
-/// Settings that take a certificate of the client's to show, which cases have none of: they are shown in
-/// `mtls_auth.rs`.
-const ELSEWHERE: [(&str, &str); 2] = [("mtls-auth", "consumer_by"), ("mtls-auth", "default_consumer")];
-
 #[test]
 fn every_setting_has_a_case_that_comes_out_otherwise_without_it() {
     let mut missing = Vec::new();
@@ -126,8 +122,7 @@ fn every_setting_has_a_case_that_comes_out_otherwise_without_it() {
         let failed: BTreeSet<&str> = said.stdout.lines().filter(|line| line.ends_with("... FAILED")).collect();
         for place in places {
             let setting = format!("  {} without: ", place.join("."));
-            let elsewhere = ELSEWHERE.contains(&(name, place.join(".").as_str()));
-            if !elsewhere && !failed.iter().any(|line| line.starts_with(&setting)) {
+            if !failed.iter().any(|line| line.starts_with(&setting)) {
                 missing.push(format!("{name}: {}", place.join(".")));
             }
         }
