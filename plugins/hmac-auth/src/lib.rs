@@ -34,10 +34,11 @@ struct Settings {
     clock_skew: u64,
     /// What has to be signed: names of headers, `request-line`, or components of RFC 9421 like `@method`.
     #[config(default = Vec::new())]
+    #[schemars(extend("default" = []))]
     enforce_headers: Vec<String>,
     /// Algorithms that signatures may be made by. Those of RFC 9421 are made by `hmac-sha256`.
     #[config(default = vec![Algorithm::HmacSha1, Algorithm::HmacSha256, Algorithm::HmacSha384, Algorithm::HmacSha512])]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("default" = ["hmac-sha1", "hmac-sha256", "hmac-sha384", "hmac-sha512"]))]
     algorithms: Vec<Algorithm>,
     /// Let a body through only if its digest was signed, in Content-Digest or Digest.
     #[config(default = false)]

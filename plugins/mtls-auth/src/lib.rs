@@ -17,6 +17,7 @@ struct Settings {
     /// What a name in the certificate, an alternative one or the common name, may be of a consumer that has no
     /// credential for it.
     #[config(default = vec![Property::Username, Property::CustomId])]
+    #[schemars(extend("default" = ["username", "custom_id"]))]
     consumer_by: Vec<Property>,
     /// Username of the consumer whom a verified certificate of nobody's is taken for.
     default_consumer: Option<String>,

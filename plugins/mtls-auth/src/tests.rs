@@ -4,6 +4,13 @@ use tidegate_sdk::testing::{self, Exchange, Outcome};
 use super::*;
 
 #[test]
+fn the_schema_tells_the_defaults() {
+    let told = &testing::schema::<Settings>()["properties"]["consumer_by"]["default"];
+    let spelled_out: Settings = testing::configure(json!({ "consumer_by": told })).unwrap();
+    assert!(matches!(spelled_out.consumer_by[..], [Property::Username, Property::CustomId]));
+}
+
+#[test]
 fn its_cases_come_out_as_expected() {
     testing::cases::<Settings>("cases");
 }
