@@ -9,6 +9,7 @@ mod hmac_auth;
 mod ip_restriction;
 mod jwt;
 mod logs;
+mod mask;
 mod mtls_auth;
 mod own_sinks;
 mod rate_limiting;
