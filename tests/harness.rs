@@ -9,6 +9,7 @@ pub mod nameserver;
 pub mod origin;
 pub mod program;
 pub mod raw;
+pub mod receiver;
 pub mod session;
 pub mod tls;
 pub mod upstream;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use client::{Answer, Client};
 pub use gateway::{Gateway, folder, one_route};
 pub use origin::Origin;
+pub use receiver::Receiver;
 pub use session::Session;
 pub use upstream::Upstream;
 

@@ -1,10 +1,45 @@
 //! Sinks from outside: a gateway that has some starts, changes and stops like any other, and shows them.
 
+mod crash;
+mod formats;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::harness::gateway::{folder, run};
-use crate::harness::{Client, Gateway, Upstream, until};
+use crate::harness::{Client, Gateway, Upstream, built, one_route, until};
+
+/// A route whose plugin hands numbered records to the sink `s`, which is `table`.
+async fn recording(table: &str) -> Gateway {
+    // A hundred records are more than a call is for, on a busy machine.
+    let limits = "limits = { time = \"1s\" }";
+    let uses = format!(
+        "plugins = [{{ use = \"recorder\", grants = {{ sinks = [\"s\"] }}, config = {{ sink = \"s\" }}, {limits} }}]"
+    );
+    let route = one_route("127.0.0.1:9", &uses);
+    let components = "[components.recorder]\npath = \"recorder.wasm\"\n";
+    let admin = "[admin]\naddress = \"127.0.0.1:0\"\n";
+    let config = format!("{admin}{route}\n{components}[[sinks]]\nname = \"s\"\n{table}");
+    Gateway::start_with(&config, &[("recorder.wasm", &built("guests/recorder.wasm"))]).await
+}
+
+/// Have so many records handed in; how many of them were taken.
+async fn record(client: &mut Client, from: usize, count: usize) -> Result<usize, hyper::Error> {
+    let (from, count) = (from.to_string(), count.to_string());
+    let headers = [("host", "localhost"), ("x-from", &*from), ("x-count", &*count)];
+    let answer = client.try_send("GET", "/", &headers, "").await?;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    Ok(answer.text().parse().unwrap())
+}
+
+/// Which they are.
+fn numbers<'r>(records: impl IntoIterator<Item = &'r String>) -> Vec<usize> {
+    let number = |record: &String| -> usize {
+        let record: serde_json::Value = serde_json::from_str(record).unwrap();
+        record["number"].as_u64().unwrap().try_into().unwrap()
+    };
+    records.into_iter().map(number).collect()
+}
 
 fn sinks(peer: SocketAddr) -> String {
     format!(

@@ -16,7 +16,7 @@ use toml::de::DeTable;
 
 pub use checked::Config;
 pub use faults::{Faults, Report};
-pub(crate) use read::own_sink;
+pub(crate) use read::{NamelessSink, own_sink};
 
 use crate::limits;
 

@@ -164,6 +164,7 @@ impl Gateway {
             })?
             .map(Arc::new);
         let failures = Arc::new(Failures::default());
+        snapshot.sinks.begin();
         let live: Live = Arc::new(ArcSwap::from_pointee(snapshot));
         let drain = CancellationToken::new();
         let outlook = Outlook { live: Arc::clone(&live), drain: drain.clone(), access_log: access_log.clone() };
@@ -252,6 +253,7 @@ impl Gateway {
         let next = snapshot::build(&config, faults, &mut self.stock, change.ids(), generation);
         self.watch.set_files(files(&self.path, &config, &self.stock.watched));
         let next = next?;
+        next.sinks.begin();
         self.retired.push(self.live.swap(Arc::new(next)));
         self.workers.iter().for_each(|worker| worker.tell(Order::Refresh));
         self.listeners.apply(change, &self.workers);

@@ -232,6 +232,13 @@ impl Gateway {
         assert!(sent.success());
     }
 
+    /// End it as the system does with a process that takes too much; what is in its folder stays.
+    pub fn kill(mut self) -> TempDir {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+
     /// Wait for the process to end by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         until("the gateway to end", async || self.child.try_wait().unwrap()).await

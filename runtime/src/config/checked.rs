@@ -17,8 +17,8 @@ use ipnet::IpNet;
 
 pub use client_side::{AccessLog, CertificateFiles, ClientAuth, ClientLimits, Listener, LogTarget, ServerTls};
 pub use sinks::{
-    BatchLimits, FileSink, Framing, HttpSink, LookedFor, Severity, Sink, SinkRetry, SinkSettings, SinkTo, StreamSink,
-    SyslogOver, SyslogSink,
+    BatchLimits, Compression, DiskBuffer, FileSink, Framing, HttpFormat, HttpSink, LookedFor, Rotate, Severity, Sink,
+    SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogOver, SyslogSink,
 };
 pub use stores::{Counters, OnOutage};
 pub use upstream_side::{

@@ -18,7 +18,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::checked::{
-    CertificateFiles, ComponentFile, Config, PluginCache, PluginConfig, SecretValue, Service, SinkSettings, Upstream,
+    CertificateFiles, ComponentFile, Config, DiskBuffer, PluginCache, PluginConfig, SecretValue, Service, SinkSettings,
+    Upstream,
 };
 use super::faults::Faults;
 use super::plugin_use::plugin_uses;
@@ -89,8 +90,12 @@ pub(crate) fn own_sink(
     (sink.flatten(), reading.watched.into_inner())
 }
 
-/// What becomes of a sink's records, and the authorities that it trusts.
-pub(crate) type NamelessSink = (SinkSettings, Option<Located<PathBuf>>);
+/// All of a sink but its name.
+pub(crate) struct NamelessSink {
+    pub(crate) settings: SinkSettings,
+    pub(crate) disk: Option<Located<DiskBuffer>>,
+    pub(crate) ca: Option<Located<PathBuf>>,
+}
 
 /// What the tables of one file have in common while they are read.
 struct Reading<'f> {

@@ -17,6 +17,23 @@ pub const SINK_BUFFER_MAX: usize = 1 << 30;
 pub const SINK_RECORD_OVERHEAD: usize = 64;
 /// Records that wait in one sink's queue, however small they are.
 pub const SINK_RECORDS: usize = 1 << 20;
+/// Bytes that a sink's disk buffer may hold, unless the sink says otherwise.
+pub const SINK_DISK_BYTES: usize = 1 << 30;
+/// Smallest and largest disk buffer, in bytes.
+pub const SINK_DISK_MIN: usize = 1 << 20;
+/// See [`SINK_DISK_MIN`].
+pub const SINK_DISK_MAX: usize = 1 << 40;
+/// How long what is in a disk buffer's files may be in the system's cache alone, unless the sink says otherwise.
+pub const SINK_DISK_SYNC: Duration = Duration::from_secs(1);
+/// A disk buffer has its records in this many files at least when it is full: one is deleted when all of its records
+/// are delivered.
+pub const SINK_DISK_FILES: usize = 16;
+/// The largest of these files, in bytes, unless a single record is larger.
+pub const SINK_DISK_FILE_BYTES: usize = 16 << 20;
+/// Bytes that a disk buffer reads at a time.
+pub const SINK_DISK_READ: usize = 256 << 10;
+/// Records that are written to a disk buffer at a time.
+pub const SINK_DISK_WRITE: usize = 8 << 10;
 /// Bytes of a batch, unless the sink says otherwise; a larger record is a batch by itself.
 pub const SINK_BATCH_BYTES: usize = 1 << 20;
 /// Smallest and largest that a sink may ask for, in bytes: a batch is sent as one piece.
@@ -43,10 +60,18 @@ pub const SINK_GIVE_UP: Duration = Duration::from_secs(10 * 60);
 pub const SINK_RETRY_AFTER: Duration = Duration::from_secs(10 * 60);
 /// What a peer that acknowledges nothing (TCP) was sent is sent again if the connection ends within this time.
 pub const SINK_DOUBT: Duration = Duration::from_secs(1);
+/// The smallest size, in bytes, at which a sink may be asked to begin another file.
+pub const SINK_ROTATE_MIN: usize = 64 << 10;
+/// Files that it keeps besides, unless it says otherwise.
+pub const SINK_ROTATE_KEEP: u32 = 5;
+/// The most that it may ask for: all of them are renamed each time.
+pub const SINK_ROTATE_KEEP_MAX: i64 = 1_000;
 /// Header fields that an HTTP sink may add.
 pub const SINK_HEADERS: usize = 64;
 /// Bytes of an answer that are read so that its connection can be used again.
 pub const SINK_ANSWER_BYTES: usize = 64 << 10;
+/// Bytes that an answer may have for each record, where it says what became of each.
+pub const SINK_ANSWER_RECORD_BYTES: usize = 2 << 10;
 /// Bytes of an answer that a log line shows.
 pub const SINK_ANSWER_SHOWN: usize = 200;
 /// Largest record that goes into a datagram, in bytes: what UDP carries, less the head of a syslog message.

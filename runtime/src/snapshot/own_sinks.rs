@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::config::checked::{self, Config, PluginUse, SinkSettings};
 use crate::config::faults::Faults;
-use crate::config::own_sink;
 use crate::config::reader::Located;
 use crate::config::values::Name;
+use crate::config::{NamelessSink, own_sink};
 use crate::dns::Resolver;
 use crate::host::own_sink::OwnSink;
 use crate::limits;
@@ -54,7 +54,12 @@ impl<'s> OwnSinks<'s> {
         let (settings, watched) = own_sink(&own.definition(&plugin_use.config), &config.folder, faults);
         self.watched.extend(watched);
         faults.reword(before, plugin.value.as_str(), |words| own.reworded(words));
-        let (settings, ca) = settings.filter(|_| faults.len() == before)?;
+        let NamelessSink { settings, disk, ca } = settings.filter(|_| faults.len() == before)?;
+        if disk.is_some() {
+            let message = format!("a sink of {}'s own has no disk buffer", plugin.value);
+            faults.at_with_help(&plugin.span, message, "list the sink under [[sinks]], and name it there");
+            return None;
+        }
 
         let asked = (settings, ca.as_ref().map(|ca| ca.value.clone()));
         let place = asked.0.to.place();
@@ -68,7 +73,7 @@ impl<'s> OwnSinks<'s> {
         }
         let name = Name::of_own_sink(&plugin.value, &place, alike().count());
         let name = Located { value: name, span: plugin.span.clone() };
-        let listed = self.deliveries.own_sink(checked::Sink { name, settings: asked.0.clone(), ca });
+        let listed = self.deliveries.own_sink(checked::Sink { name, settings: asked.0.clone(), disk: None, ca });
         let sink = self.deliveries.sink(&listed, &config.dns, metrics, resolver, faults)?;
         self.made.push(Made { plugin: plugin.value.clone(), place, asked, sink: Arc::clone(&sink) });
         Some(sink)

@@ -15,6 +15,8 @@ pub struct Sink {
     pub name: Located<Name>,
     /// All that makes a difference, but for what is in the file of `ca`.
     pub settings: SinkSettings,
+    /// Where its records are kept until they are delivered; `None`: in memory alone.
+    pub disk: Option<Located<DiskBuffer>>,
     /// Authorities that may have issued its peer's certificate; `None`: the system's.
     pub ca: Option<Located<PathBuf>>,
 }
@@ -32,6 +34,17 @@ pub struct SinkSettings {
     pub buffer: usize,
     /// What happens after a delivery that failed.
     pub retry: SinkRetry,
+}
+
+/// `buffer.disk` and what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskBuffer {
+    /// Where its files are.
+    pub folder: PathBuf,
+    /// The most bytes of records that are kept.
+    pub most: usize,
+    /// How long what was written may be in the system's cache alone.
+    pub sync: Duration,
 }
 
 /// Where records go.
@@ -72,6 +85,8 @@ pub struct FileSink {
     pub path: PathBuf,
     /// When it is found that there is another file at its path, or none.
     pub looked_for: LookedFor,
+    /// When another is begun; `None`: never by us.
+    pub rotate: Option<Rotate>,
 }
 
 /// When a file that may be rotated is looked for at its path. SIGHUP has it opened again at once, too.
@@ -81,6 +96,15 @@ pub enum LookedFor {
     NowAndThen,
     /// Before every batch.
     EachTime,
+}
+
+/// `rotate`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotate {
+    /// The most bytes of a file, unless one batch has more.
+    pub bytes: u64,
+    /// How many are kept besides the one that is written to.
+    pub keep: u32,
 }
 
 /// `kind = "http"`
@@ -96,6 +120,35 @@ pub struct HttpSink {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// For one of them as a whole, connecting included.
     pub timeout: Duration,
+    /// How records stand in them.
+    pub format: HttpFormat,
+    /// What becomes of the whole then.
+    pub compression: Compression,
+}
+
+/// How records stand in a request, and how its answer is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HttpFormat {
+    /// One behind the other, as the sink's framing says. The answer's status decides.
+    Ndjson,
+    /// The bulk API of Elasticsearch and OpenSearch.
+    Elasticsearch {
+        /// Where records go, unless the URL says it.
+        index: Option<String>,
+    },
+    /// Splunk's HTTP event collector: what each event says besides the record and its time, as JSON text by its key.
+    Splunk(Vec<(&'static str, String)>),
+    /// Loki's push API: the labels of the one stream.
+    Loki(Vec<(String, String)>),
+}
+
+/// `compression`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// None.
+    None,
+    /// RFC 1952.
+    Gzip,
 }
 
 /// A TCP connection.
@@ -167,6 +220,6 @@ pub struct BatchLimits {
 pub struct SinkRetry {
     /// The longest pause between two attempts.
     pub wait: Duration,
-    /// How long a batch is tried until it is dropped.
-    pub give_up: Duration,
+    /// How long a batch is tried until it is dropped; `None`: for ever.
+    pub give_up: Option<Duration>,
 }

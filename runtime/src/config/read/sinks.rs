@@ -2,20 +2,19 @@
 
 use std::path::PathBuf;
 
-use http::{HeaderName, HeaderValue, header};
-
 use super::listeners::period_into;
 use super::{NamelessSink, Reading};
 use crate::config::checked::{
-    BatchLimits, FileSink, Framing, HttpSink, LookedFor, Severity, Sink, SinkRetry, SinkSettings, SinkTo, StreamSink,
-    SyslogOver, SyslogSink,
+    FileSink, Framing, HttpFormat, LookedFor, Rotate, Severity, Sink, SinkSettings, SinkTo, StreamSink, SyslogOver,
+    SyslogSink,
 };
 use crate::config::faults::suggest;
-use crate::config::reader::{Fields, Located, Value, parse};
-use crate::config::secret::Secret;
-use crate::config::values::{AppName, Authority, ByteSize, FieldValue, Method, PlainHost, SinkUrl, Text};
-use crate::hop_by_hop;
+use crate::config::reader::{Fields, Located, Value};
+use crate::config::values::{AppName, Authority, PlainHost, Text};
 use crate::limits;
+
+mod buffer;
+mod http;
 
 /// `kind`.
 #[derive(Clone, Copy)]
@@ -87,8 +86,8 @@ impl Reading<'_> {
         let fields = Fields::of(value, "a sink", self.faults)?;
         let name = self.name("sink", &fields, "name", "what plugins call it");
         let settings = self.nameless_sink(fields);
-        let (name, (settings, ca)) = (name?, settings?);
-        Some(Sink { name, settings, ca })
+        let (name, NamelessSink { settings, disk, ca }) = (name?, settings?);
+        Some(Sink { name, settings, disk, ca })
     }
 
     /// All of a sink but its name.
@@ -99,15 +98,20 @@ impl Reading<'_> {
         }
         // Without its kind, nobody can tell which of its keys are unknown.
         let kind = self.one_of(&fields, "kind", &KINDS)?;
-        let (buffer, batch) = self.buffer_and_batch(&fields);
-        let framing = match kind {
-            Kind::File | Kind::Http | Kind::Tcp => self.one_of(&fields, "framing", &FRAMINGS),
-            Kind::Udp | Kind::Syslog => None,
+        let buffer = self.buffer(&fields);
+        let batch = self.batch(&fields, buffer.memory);
+        let format = match kind {
+            Kind::Http => self.http_format(&fields),
+            Kind::File | Kind::Tcp | Kind::Udp | Kind::Syslog => HttpFormat::Ndjson,
+        };
+        let framing = match (kind, &format) {
+            (Kind::File | Kind::Http | Kind::Tcp, HttpFormat::Ndjson) => self.one_of(&fields, "framing", &FRAMINGS),
+            _ => None,
         };
         let framing = framing.unwrap_or(Framing::Newline);
         let to = match kind {
             Kind::File => self.file_sink(&fields),
-            Kind::Http => self.http_sink(&fields, framing),
+            Kind::Http => self.http_sink(&fields, framing, format),
             Kind::Tcp => self.stream_sink(&fields).map(SinkTo::Tcp),
             Kind::Udp => self.sink_address(&fields).map(SinkTo::Udp),
             Kind::Syslog => self.syslog_sink(&fields),
@@ -121,61 +125,15 @@ impl Reading<'_> {
             // What else is wrong with it must not make its other keys unknown.
             None => (true, Some(true)),
         };
-        let retry = if retries { self.sink_retry(&fields) } else { RETRY };
+        let datagrams =
+            matches!(&to, Some(SinkTo::Udp(_) | SinkTo::Syslog(SyslogSink { over: SyslogOver::Udp(_), .. })));
+        let disk = self.disk_buffer(&buffer, datagrams);
+        let usual = buffer::usual_retry(disk.is_some());
+        let retry = if retries { self.sink_retry(&fields, usual) } else { usual };
         let ca = tls.and_then(|tls| self.sink_ca(&fields, tls));
         fields.finish();
-        Some((SinkSettings { to: to?, framing, batch, buffer, retry }, ca))
-    }
-
-    fn buffer_and_batch(&self, sink: &Fields<'_>) -> (usize, BatchLimits) {
-        let mut buffer = limits::SINK_BUFFER_BYTES;
-        if let Some(fields) = sink.value("buffer").and_then(|value| Fields::of(value, "`buffer`", self.faults)) {
-            let bounds = limits::SINK_BUFFER_MIN..=limits::SINK_BUFFER_MAX;
-            self.sink_size(&fields, "memory", bounds, "from 64KiB to 1GiB", &mut buffer);
-            fields.finish();
-        }
-        let mut batch = BatchLimits {
-            bytes: limits::SINK_BATCH_BYTES.min(buffer),
-            records: limits::SINK_BATCH_RECORDS,
-            wait: limits::SINK_BATCH_WAIT,
-        };
-        if let Some(fields) = sink.value("batch").and_then(|value| Fields::of(value, "`batch`", self.faults)) {
-            let bounds = limits::SINK_BATCH_BYTES_MIN..=limits::SINK_BATCH_BYTES_MAX.min(buffer);
-            let words = "from 1KiB to 64MiB, and no more than `buffer.memory`";
-            self.sink_size(&fields, "max_bytes", bounds, words, &mut batch.bytes);
-            let records = fields.integer("max_records", 1..=limits::SINK_BATCH_RECORDS_MAX);
-            if let Some(records) = records.and_then(|records| usize::try_from(records).ok()) {
-                batch.records = records;
-            }
-            period_into(&fields, "max_wait", &mut batch.wait);
-            fields.finish();
-        }
-        (buffer, batch)
-    }
-
-    fn sink_size(
-        &self,
-        fields: &Fields<'_>,
-        key: &'static str,
-        bounds: std::ops::RangeInclusive<usize>,
-        words: &str,
-        into: &mut usize,
-    ) {
-        match fields.parse::<ByteSize>(key) {
-            None => {}
-            Some(size) if bounds.contains(&size.value.0) => *into = size.value.0,
-            Some(size) => self.faults.at(&size.span, format!("`{key}` is {words}")),
-        }
-    }
-
-    fn sink_retry(&self, sink: &Fields<'_>) -> SinkRetry {
-        let mut retry = RETRY;
-        let Some(value) = sink.value("retry") else { return retry };
-        let Some(fields) = Fields::of(value, "`retry`", self.faults) else { return retry };
-        period_into(&fields, "max_wait", &mut retry.wait);
-        period_into(&fields, "give_up", &mut retry.give_up);
-        fields.finish();
-        retry
+        let settings = SinkSettings { to: to?, framing, batch, buffer: buffer.memory, retry };
+        Some(NamelessSink { settings, disk, ca })
     }
 
     fn sink_ca(&self, sink: &Fields<'_>, tls: bool) -> Option<Located<PathBuf>> {
@@ -187,6 +145,7 @@ impl Reading<'_> {
     }
 
     fn file_sink(&self, fields: &Fields<'_>) -> Option<SinkTo> {
+        let rotate = self.rotate(fields);
         let path = fields.require::<Text>("path", "the file that records are appended to")?;
         if path.value.0.is_empty() {
             self.faults.at(&path.span, "`path` is empty");
@@ -195,67 +154,21 @@ impl Reading<'_> {
             Some(true) => LookedFor::EachTime,
             Some(false) | None => LookedFor::NowAndThen,
         };
-        Some(SinkTo::File(FileSink { path: self.folder.join(path.value.0), looked_for }))
+        Some(SinkTo::File(FileSink { path: self.folder.join(path.value.0), looked_for, rotate }))
     }
 
-    fn http_sink(&self, fields: &Fields<'_>, framing: Framing) -> Option<SinkTo> {
-        let url = fields.require::<SinkUrl>("url", "where records go, like \"https://elastic:9200/_bulk\"");
-        let method = fields.parse::<Method>("method").map_or(http::Method::POST, |method| method.value.0);
-        let content_type = fields.parse::<FieldValue>("content_type").map(|value| value.value.0);
-        let headers = self.sink_headers(fields);
-        let mut timeout = limits::SINK_TIMEOUT;
-        period_into(fields, "timeout", &mut timeout);
-        let usual = HeaderValue::from_static(match framing {
-            Framing::Newline => "application/x-ndjson",
-            Framing::None => "application/octet-stream",
-        });
-        Some(SinkTo::Http(HttpSink {
-            url: url?.value,
-            method,
-            content_type: content_type.unwrap_or(usual),
-            headers,
-            timeout,
-        }))
-    }
-
-    fn sink_headers(&self, sink: &Fields<'_>) -> Vec<(HeaderName, HeaderValue)> {
-        let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
-        let entries = sink.entries("headers");
-        if let Some((key, _)) = entries.get(limits::SINK_HEADERS) {
-            self.faults.at(&key.span, format!("there are at most {} of `headers`", limits::SINK_HEADERS));
+    fn rotate(&self, sink: &Fields<'_>) -> Option<Rotate> {
+        let fields = Fields::of(sink.value("rotate")?, "`rotate`", self.faults)?;
+        if fields.value("bytes").is_none() {
+            self.faults.at_with_help(fields.span(), "`bytes` is missing", "bytes = \"100MiB\"");
         }
-        for (key, value) in entries {
-            // Whichever of them is a secret, none of them is shown.
-            self.faults.conceal(value.span());
-            let name = match HeaderName::try_from(key.value.as_str()) {
-                Err(_) => Err(format!("\"{}\" is no header field's name", key.value)),
-                Ok(name) if name == header::CONTENT_TYPE => {
-                    Err("for `content-type` there is `content_type`".to_owned())
-                }
-                Ok(name) if name == header::HOST => Err("`host` is what `url` says".to_owned()),
-                Ok(name) if hop_by_hop::is_gateways(&name) => Err(format!("`{name}` is the gateway's own to set")),
-                Ok(name) if headers.iter().any(|(other, _)| *other == name) => {
-                    Err(format!("`{name}` is listed twice: names ignore case"))
-                }
-                Ok(name) => Ok(name),
-            };
-            let name = name.map_err(|error| self.faults.at(&key.span, error)).ok();
-            if let (Some(value), Some(name)) = (self.sink_header(&key.value, value), name) {
-                headers.push((name, value));
-            }
-        }
-        headers
-    }
-
-    fn sink_header(&self, key: &str, value: &Value<'_>) -> Option<HeaderValue> {
-        let secret = parse::<Secret>(value, &format!("`{key}`"), self.faults)?;
-        self.watched.borrow_mut().extend(secret.value.file(self.folder));
-        let value = secret.value.reveal(self.folder).and_then(|text| {
-            HeaderValue::try_from(text).map_err(|_| "this cannot be the value of a header field".to_owned())
-        });
-        let mut value = value.map_err(|error| self.faults.at(&secret.span, error)).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        let mut bytes = limits::SINK_ROTATE_MIN;
+        let bounds = limits::SINK_ROTATE_MIN..=limits::SINK_DISK_MAX;
+        self.sink_size(&fields, "bytes", bounds, "from 64KiB to 1024GiB", &mut bytes);
+        let keep = fields.integer("keep", 1..=limits::SINK_ROTATE_KEEP_MAX);
+        fields.finish();
+        let keep = keep.and_then(|keep| u32::try_from(keep).ok()).unwrap_or(limits::SINK_ROTATE_KEEP);
+        Some(Rotate { bytes: bytes as u64, keep })
     }
 
     fn sink_address(&self, fields: &Fields<'_>) -> Option<Authority> {
@@ -303,6 +216,3 @@ impl Reading<'_> {
         None
     }
 }
-
-/// Unless the sink says otherwise, or cannot.
-const RETRY: SinkRetry = SinkRetry { wait: limits::SINK_RETRY_WAIT, give_up: limits::SINK_GIVE_UP };

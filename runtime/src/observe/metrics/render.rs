@@ -237,7 +237,9 @@ impl Scrape {
             }
         }
         let help = "What a sink's buffer holds: records that wait, and those on their way.";
-        self.per_sink(encoder, "tidegate_sink_buffer_bytes", help, MetricType::Gauge, SinkMetrics::buffered)
+        self.per_sink(encoder, "tidegate_sink_buffer_bytes", help, MetricType::Gauge, SinkMetrics::buffered)?;
+        let help = "What a sink's disk buffer holds, and is about to.";
+        self.per_sink(encoder, "tidegate_sink_disk_bytes", help, MetricType::Gauge, SinkMetrics::on_disk)
     }
 
     fn per_sink(

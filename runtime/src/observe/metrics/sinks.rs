@@ -13,6 +13,7 @@ pub struct SinkMetrics {
     /// By [`Dropped`].
     dropped: [AtomicU64; Dropped::ALL.len()],
     buffers: Mutex<Vec<Weak<AtomicUsize>>>,
+    disks: Mutex<Vec<Weak<AtomicUsize>>>,
 }
 
 /// Why a record is not delivered.
@@ -26,11 +27,13 @@ pub enum Dropped {
     Refused,
     /// It was tried for as long as it may be, or the gateway stopped.
     GaveUp,
+    /// It was damaged on the disk. One for each stretch: nobody knows how many records were in it.
+    Damaged,
 }
 
 impl Dropped {
     /// All there are, as they are numbered.
-    pub(super) const ALL: [Self; 4] = [Self::Full, Self::TooLarge, Self::Refused, Self::GaveUp];
+    pub(super) const ALL: [Self; 5] = [Self::Full, Self::TooLarge, Self::Refused, Self::GaveUp, Self::Damaged];
 
     /// As metrics show it.
     pub(super) const fn name(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Dropped {
             Self::TooLarge => "too_large",
             Self::Refused => "refused",
             Self::GaveUp => "gave_up",
+            Self::Damaged => "damaged",
         }
     }
 }
@@ -52,6 +56,7 @@ impl SinkMetrics {
             retries: AtomicU64::new(0),
             dropped: Default::default(),
             buffers: Mutex::default(),
+            disks: Mutex::default(),
         }
     }
 
@@ -76,10 +81,13 @@ impl SinkMetrics {
     /// The bytes of one more buffer, which are shown as long as somebody else has this.
     pub fn buffer(&self) -> Arc<AtomicUsize> {
         let buffer = Arc::new(AtomicUsize::new(0));
-        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        buffers.retain(|buffer| buffer.strong_count() > 0);
-        buffers.push(Arc::downgrade(&buffer));
+        show(&self.buffers, &buffer);
         buffer
+    }
+
+    /// Show `held`, the bytes of a disk buffer, likewise. Two sinks of the same name may have the same one.
+    pub fn disk(&self, held: &Arc<AtomicUsize>) {
+        show(&self.disks, held);
     }
 
     /// Records that were delivered.
@@ -104,7 +112,22 @@ impl SinkMetrics {
 
     /// Bytes that are kept in memory.
     pub fn buffered(&self) -> u64 {
-        let buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        buffers.iter().filter_map(Weak::upgrade).map(|buffer| buffer.load(Ordering::Relaxed) as u64).sum()
+        sum(&self.buffers)
     }
+
+    /// Bytes that are kept on disks, or will be written to one.
+    pub fn on_disk(&self) -> u64 {
+        sum(&self.disks)
+    }
+}
+
+fn show(list: &Mutex<Vec<Weak<AtomicUsize>>>, one: &Arc<AtomicUsize>) {
+    let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
+    list.retain(|shown| shown.strong_count() > 0 && !std::ptr::eq(shown.as_ptr(), Arc::as_ptr(one)));
+    list.push(Arc::downgrade(one));
+}
+
+fn sum(list: &Mutex<Vec<Weak<AtomicUsize>>>) -> u64 {
+    let list = list.lock().unwrap_or_else(PoisonError::into_inner);
+    list.iter().filter_map(Weak::upgrade).map(|one| one.load(Ordering::Relaxed) as u64).sum()
 }

@@ -27,7 +27,7 @@ pub(super) enum Delivery {
 }
 
 /// Why a batch did not go out.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Failure {
     /// It may the next time; `after`: not before the peer says so.
     Again { words: String, after: Option<Duration> },
@@ -35,6 +35,10 @@ pub(super) enum Failure {
     Refused(String),
     /// Some of it, or all of it, is gone, which has been counted.
     Lost(String),
+    /// The peer does not want some of it, and has taken the others; both have been counted.
+    Unwanted(String),
+    /// This is left of it, to be sent again; what the peer has taken, and what it does not want, has been counted.
+    Partly { rest: Arc<Batch>, words: String, after: Option<Duration>, unwanted: Option<String> },
 }
 
 impl Failure {
@@ -137,6 +141,15 @@ impl Delivery {
     pub(super) fn give_up(&mut self) {
         match self {
             Self::Stream(stream) => stream.give_up(),
+            Self::File(file) => file.give_up(),
+            Self::Http(_) | Self::Datagram(_) => {}
+        }
+    }
+
+    /// Somebody else will send again what may have been lost.
+    pub(super) fn leave(&mut self) {
+        match self {
+            Self::Stream(stream) => stream.leave(),
             Self::File(file) => file.give_up(),
             Self::Http(_) | Self::Datagram(_) => {}
         }

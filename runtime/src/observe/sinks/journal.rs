@@ -35,12 +35,12 @@ enum Said {
 /// Records that were lost, and how many of them the log has.
 #[derive(Default)]
 struct Losses {
-    said: [u64; 4],
+    said: [u64; LOST.len()],
     spoken: Option<Instant>,
     why: String,
 }
 
-const LOST: [Dropped; 4] = [Dropped::Full, Dropped::TooLarge, Dropped::Refused, Dropped::GaveUp];
+const LOST: [Dropped; 5] = [Dropped::Full, Dropped::TooLarge, Dropped::Refused, Dropped::GaveUp, Dropped::Damaged];
 
 impl Journal {
     pub(super) fn new(sink: Arc<str>, metrics: Arc<SinkMetrics>) -> Self {
@@ -91,9 +91,11 @@ impl Journal {
         }
         let mut since = lost.iter().zip(self.lost.said).map(|(now, before)| now.saturating_sub(before));
         let mut next = || since.next().unwrap_or(0);
-        let (full, too_large, refused, gave_up) = (next(), next(), next(), next());
+        let (full, too_large, refused, gave_up, damaged) = (next(), next(), next(), next(), next());
         let error = std::mem::take(&mut self.lost.why);
-        tracing::error!(sink = %self.sink, full, too_large, refused, gave_up, error, "a sink has lost records");
+        tracing::error!(
+            sink = %self.sink, full, too_large, refused, gave_up, damaged, error, "a sink has lost records"
+        );
         self.lost.said = lost;
         self.lost.spoken = Some(now);
     }
@@ -142,8 +144,8 @@ mod tests {
         assert!(spoken.is_some() && lost.is_some());
         // Quicker than the interval, whatever else the machine has to do.
         assert!((0..1_000).all(|_| !round(&mut journal)));
-        assert_eq!((journal.spoken, journal.lost.spoken, journal.lost.said), (spoken, lost, [2, 0, 7, 0]));
+        assert_eq!((journal.spoken, journal.lost.spoken, journal.lost.said), (spoken, lost, [2, 0, 7, 0, 0]));
         journal.tell_losses(true);
-        assert_eq!(journal.lost.said, [2_002, 0, 7, 0], "in the end all of it is said");
+        assert_eq!(journal.lost.said, [2_002, 0, 7, 0, 0], "in the end all of it is said");
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep};
 
-use super::batch::Batch;
+use super::batch::{Batch, Draft};
 use super::framing::Framing;
 use super::orders::Orders;
 use crate::config::checked::BatchLimits;
@@ -65,7 +65,13 @@ impl Buffer {
         self.held.fetch_sub(size, Ordering::Relaxed);
     }
 
-    const fn room(&self, record: usize) -> usize {
+    /// Take room that is needed, whether it is there or not: what comes next finds less of it.
+    pub(super) fn hold(&self, size: usize) {
+        self.held.fetch_add(size, Ordering::Relaxed);
+    }
+
+    /// What a record of so many bytes takes.
+    pub(super) const fn room(&self, record: usize) -> usize {
         record.saturating_add(self.overhead)
     }
 }
@@ -78,17 +84,10 @@ pub(super) struct Intake {
     buffer: Arc<Buffer>,
     orders: Arc<Orders>,
     draft: Draft,
+    /// Since when there is something in it.
+    begun: Option<Instant>,
     /// It did not fit into the batch before.
     left_over: Option<Record>,
-}
-
-/// A batch before it is one.
-#[derive(Default)]
-struct Draft {
-    body: Vec<u8>,
-    ends: Vec<usize>,
-    held: usize,
-    begun: Option<Instant>,
 }
 
 impl Intake {
@@ -100,7 +99,7 @@ impl Intake {
         orders: &Arc<Orders>,
     ) -> Self {
         let orders = Arc::clone(orders);
-        Self { records, limits, framing, buffer, orders, draft: Draft::default(), left_over: None }
+        Self { records, limits, framing, buffer, orders, draft: Draft::default(), begun: None, left_over: None }
     }
 
     /// The next batch; `None` once the sink is closed and all is taken. What has come together stays when this is
@@ -117,9 +116,9 @@ impl Intake {
             let received = match self.records.try_recv() {
                 Ok(record) => Some(record),
                 Err(TryRecvError::Disconnected) => return self.take(),
-                Err(TryRecvError::Empty) if self.draft.ends.is_empty() => self.first().await?,
+                Err(TryRecvError::Empty) if self.draft.is_empty() => self.first().await?,
                 Err(TryRecvError::Empty) => {
-                    let age = self.draft.begun.map_or(self.limits.wait, |begun| begun.elapsed());
+                    let age = self.begun.map_or(self.limits.wait, |begun| begun.elapsed());
                     let Some(left) = self.limits.wait.checked_sub(age).filter(|left| !left.is_zero()) else {
                         return self.take();
                     };
@@ -162,24 +161,18 @@ impl Intake {
     /// Add a record; the batch, if it is full or was so before.
     fn add(&mut self, record: Record) -> Option<Batch> {
         let size = record.bytes.len().saturating_add(self.framing.most());
-        let full = !self.draft.ends.is_empty() && self.draft.body.len().saturating_add(size) > self.limits.bytes;
-        if full {
+        if !self.draft.takes(size, self.limits) {
             self.left_over = Some(record);
             return self.take();
         }
-        self.draft.begun.get_or_insert_with(Instant::now);
+        self.begun.get_or_insert_with(Instant::now);
         self.draft.held += self.buffer.room(record.bytes.len());
-        self.framing.write(&mut self.draft.body, &record);
-        self.draft.ends.push(self.draft.body.len());
-        let full = self.draft.body.len() >= self.limits.bytes || self.draft.ends.len() >= self.limits.records;
-        if full { self.take() } else { None }
+        self.draft.add(&record.bytes, record.time, &mut self.framing);
+        if self.draft.is_full(self.limits) { self.take() } else { None }
     }
 
     fn take(&mut self) -> Option<Batch> {
-        let mut draft = std::mem::take(&mut self.draft);
-        // It grew by doubling, and nobody has counted what is empty.
-        draft.body.shrink_to_fit();
-        draft.ends.shrink_to_fit();
-        (!draft.ends.is_empty()).then(|| Batch::new(draft.body, draft.ends, draft.held, Arc::clone(&self.buffer)))
+        self.begun = None;
+        std::mem::take(&mut self.draft).into_batch(&self.framing, &self.buffer)
     }
 }

@@ -10,13 +10,13 @@ use super::batch::Batch;
 use super::delivery::{Delivery, Event, Failure};
 use super::journal::Journal;
 use super::orders::Orders;
-use super::queue::Intake;
+use super::source::{Next, Source};
 use crate::config::checked::SinkRetry;
 use crate::limits;
 use crate::observe::metrics::{Dropped, SinkMetrics};
 
 pub(super) struct Task {
-    intake: Intake,
+    source: Source,
     delivery: Delivery,
     retry: SinkRetry,
     orders: Arc<Orders>,
@@ -35,24 +35,32 @@ enum Outcome {
 impl Task {
     pub(super) fn new(
         name: Arc<str>,
-        intake: Intake,
+        source: Source,
         delivery: Delivery,
         retry: SinkRetry,
         orders: &Arc<Orders>,
         metrics: Arc<SinkMetrics>,
     ) -> Self {
         let journal = Journal::new(name, Arc::clone(&metrics));
-        Self { intake, delivery, retry, orders: Arc::clone(orders), metrics, journal }
+        Self { source, delivery, retry, orders: Arc::clone(orders), metrics, journal }
     }
 
     pub(super) async fn run(mut self) {
         loop {
-            // What the intake has put together stays with it when it is dropped, and a watch takes nothing away.
+            // What the source has put together stays with it when it is dropped, and a watch takes nothing away.
             tokio::select! {
                 biased;
-                batch = self.intake.next() => match batch {
-                    Some(batch) => self.deliver(Some(&Arc::new(batch))).await,
-                    None => break,
+                next = self.source.next() => match next {
+                    Next::Batch(batch) => self.deliver(Some(&Arc::new(batch))).await,
+                    Next::Handover => self.delivery.leave(),
+                    Next::Failed(words) => {
+                        let pause = self.journal.failed(&words, self.retry.wait);
+                        if self.orders.is_closing() {
+                            break;
+                        }
+                        self.pause(pause).await;
+                    }
+                    Next::End => break,
                 },
                 event = self.delivery.watch() => match event {
                     Event::Sure => self.journal.succeeded(),
@@ -69,28 +77,47 @@ impl Task {
     /// as long as with one that is away.
     async fn redeliver(&mut self, words: &str) {
         let pause = self.journal.failed(words, self.retry.wait);
-        if self.journal.failing() >= self.retry.give_up {
+        if self.must_leave() {
+            return self.delivery.leave();
+        }
+        if self.retry.give_up.is_some_and(|most| self.journal.failing() >= most) {
             return self.give_up(None, words);
         }
-        self.metrics.retry();
         self.pause(pause).await;
+        if self.source.is_superseded() {
+            return self.delivery.leave();
+        }
+        self.metrics.retry();
         self.deliver(None).await;
     }
 
     /// Deliver `batch`, and before it what a former delivery may have lost; without a batch, that alone.
     async fn deliver(&mut self, batch: Option<&Arc<Batch>>) {
         let begun = Instant::now();
+        let mut batch = batch.cloned();
         loop {
-            let failure = match self.attempt(batch).await {
+            let failure = match self.attempt(batch.as_ref()).await {
                 Outcome::Delivered if self.delivery.is_sure() => return self.journal.succeeded(),
                 Outcome::Delivered => return,
-                Outcome::Over => return self.give_up(batch, "there was no time left"),
+                Outcome::Over if self.source.keeps() => return self.delivery.leave(),
+                Outcome::Over => return self.give_up(batch.as_ref(), "there was no time left"),
                 Outcome::Failed(failure) => failure,
             };
             let (words, after) = match failure {
                 Failure::Again { words, after } => (words, after),
+                Failure::Partly { rest, words, after, unwanted } => {
+                    unwanted.into_iter().for_each(|words| self.journal.lost(words));
+                    batch = Some(rest);
+                    (words, after)
+                }
+                Failure::Unwanted(words) => {
+                    self.journal.succeeded();
+                    batch.iter().for_each(|batch| batch.settle());
+                    return self.journal.lost(words);
+                }
                 Failure::Lost(words) => {
                     self.journal.failed(&words, self.retry.wait);
+                    batch.iter().for_each(|batch| batch.settle());
                     return self.journal.lost(words);
                 }
                 Failure::Refused(words) => {
@@ -101,11 +128,17 @@ impl Task {
                 }
             };
             let pause = self.journal.failed(&words, self.retry.wait);
-            if begun.elapsed() >= self.retry.give_up {
-                return self.give_up(batch, &words);
+            if self.must_leave() {
+                return self.delivery.leave();
+            }
+            if self.retry.give_up.is_some_and(|most| begun.elapsed() >= most) {
+                return self.give_up(batch.as_ref(), &words);
             }
             self.journal.tell_losses(false);
             self.pause(after.unwrap_or(pause)).await;
+            if self.source.is_superseded() {
+                return self.delivery.leave();
+            }
             self.metrics.retry();
         }
     }
@@ -131,7 +164,13 @@ impl Task {
             () = sleep(pause) => {}
             () = self.orders.ended() => {}
             () = self.orders.closing(), if !closing => {}
+            () = self.source.superseded() => {}
         }
+    }
+
+    /// Whether what fails now is left to who comes after this: it is kept on a disk.
+    fn must_leave(&self) -> bool {
+        self.source.keeps() && (self.orders.is_closing() || self.source.is_superseded())
     }
 
     fn give_up(&mut self, batch: Option<&Arc<Batch>>, words: &str) {
@@ -142,6 +181,13 @@ impl Task {
 
     /// End the connection in order. What the peer had not read then is sent once more.
     async fn finish(&mut self) {
+        self.end_delivery().await;
+        if let Err(words) = self.source.finish().await {
+            self.journal.failed(&words, self.retry.wait);
+        }
+    }
+
+    async fn end_delivery(&mut self) {
         for _ in 0..2 {
             // A connection that is not ended in order is closed all the same.
             let ended = tokio::select! {
@@ -156,6 +202,9 @@ impl Task {
                     self.deliver(None).await;
                 }
             }
+        }
+        if self.source.keeps() {
+            return self.delivery.leave();
         }
         self.delivery.give_up();
     }

@@ -4,11 +4,19 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
+
+use super::deliveries::Known;
 use super::*;
 use crate::config;
-use crate::observe::metrics::SinkMetrics;
+use crate::dns::Resolver;
+use crate::observe::metrics::Metrics;
 
 mod datagrams;
+mod disk;
 mod http;
 mod origin;
 mod streams;
@@ -126,6 +134,35 @@ async fn a_file_that_was_renamed_is_made_again() {
         read(&path).ends_with("3\n").then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_full_becomes_the_first_of_the_old_ones() {
+    let mut bench = Bench::new();
+    let sinks = bench.load(
+        r#"{ name = "s", kind = "file", path = "out", rotate = { bytes = "64KiB", keep = 2 }, batch = { max_bytes = "16KiB", max_wait = "5ms" } }"#,
+    );
+    emit(&sinks, 0..60_000).await;
+    bench.deliveries.end().await;
+    let folder = bench.folder.path();
+    let all = ["out.2", "out.1", "out"].map(|name| read(&folder.join(name)));
+    assert!(all.iter().all(|text| (1..=64 << 10).contains(&text.len())), "{:?}", all.each_ref().map(String::len));
+    assert!(all[0].len() > 40 << 10, "a batch is kept together, and no more than it begins anew");
+    // What is left is the end of it, whole.
+    let text = all.concat();
+    let first: usize = text.lines().next().unwrap().parse().unwrap();
+    assert!(first > 0 && text == lines(first..60_000));
+    assert!(!folder.join("out.3").exists());
+}
+
+#[tokio::test]
+async fn a_record_that_was_torn_by_a_kill_has_a_line_of_its_own() {
+    let mut bench = Bench::new();
+    fs::write(bench.path("out"), "1\n2").unwrap();
+    let sinks = bench.load(FILE);
+    emit(&sinks, 3..5).await;
+    bench.deliveries.end().await;
+    assert_eq!(read(&bench.folder.path().join("out")), "1\n2\n3\n4\n");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
-//! To the end of a file, which may be rotated under our hands. Writing is done on the control plane's blocking threads:
-//! a slow disk holds up its own sink and nobody else.
+//! To the end of a file, which is rotated by us or under our hands. Writing is done on the control plane's blocking
+//! threads: a slow disk holds up its own sink and nobody else.
 
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::{Event, Failure};
-use crate::config::checked::{FileSink, Framing, LookedFor};
+use crate::config::checked::{FileSink, Framing, LookedFor, Rotate};
 use crate::limits;
 use crate::observe::appended::{append, is_elsewhere};
 use crate::observe::metrics::SinkMetrics;
@@ -18,8 +19,7 @@ use crate::observe::sinks::batch::Batch;
 use crate::observe::sinks::orders::Orders;
 
 pub(in crate::observe::sinks) struct File {
-    path: PathBuf,
-    looked_for: LookedFor,
+    to: FileSink,
     framing: Framing,
     orders: Arc<Orders>,
     metrics: Arc<SinkMetrics>,
@@ -30,6 +30,8 @@ pub(in crate::observe::sinks) struct File {
 struct Open {
     file: std::fs::File,
     looked: Instant,
+    /// Bytes in it.
+    size: u64,
     written: usize,
     line: Line,
 }
@@ -43,18 +45,16 @@ enum Line {
 }
 
 impl File {
-    pub(super) fn new(to: FileSink, framing: Framing, orders: Arc<Orders>, metrics: Arc<SinkMetrics>) -> Self {
-        let FileSink { path, looked_for } = to;
-        Self { path, looked_for, framing, orders, metrics, open: None }
+    pub(super) const fn new(to: FileSink, framing: Framing, orders: Arc<Orders>, metrics: Arc<SinkMetrics>) -> Self {
+        Self { to, framing, orders, metrics, open: None }
     }
 
     pub(super) async fn deliver(&mut self, batch: &Batch) -> Result<(), Failure> {
         if self.orders.must_reopen() {
             self.open = None;
         }
-        let (path, body, open) = (self.path.clone(), batch.body().clone(), self.open.take());
-        let looked_for = self.looked_for;
-        match spawn_blocking(move || write(&path, looked_for, &body, open)).await {
+        let (to, framing, body, open) = (self.to.clone(), self.framing, batch.body().clone(), self.open.take());
+        match spawn_blocking(move || write(&to, framing, &body, open)).await {
             Ok((open, Ok(()))) => {
                 self.open = open;
                 batch.delivered(&self.metrics);
@@ -62,9 +62,9 @@ impl File {
             }
             Ok((open, Err(error))) => {
                 self.open = open;
-                Err(Failure::again(format!("{}: {error}", self.path.display())))
+                Err(Failure::again(format!("{}: {error}", self.to.path.display())))
             }
-            Err(error) => Err(Failure::again(format!("{}: {error}", self.path.display()))),
+            Err(error) => Err(Failure::again(format!("{}: {error}", self.to.path.display()))),
         }
     }
 
@@ -86,36 +86,76 @@ impl File {
 }
 
 /// Write what is missing of `body`; the file is good for the next attempt, which goes on where this one ended.
-fn write(path: &Path, looked_for: LookedFor, body: &Bytes, open: Option<Open>) -> (Option<Open>, io::Result<()>) {
+fn write(to: &FileSink, framing: Framing, body: &Bytes, open: Option<Open>) -> (Option<Open>, io::Result<()>) {
     let stays = |open: &mut Open| {
-        let due = looked_for == LookedFor::EachTime || open.looked.elapsed() >= limits::ACCESS_LOG_FILE_CHECK;
+        let due = to.looked_for == LookedFor::EachTime || open.looked.elapsed() >= limits::ACCESS_LOG_FILE_CHECK;
         if due {
             open.looked = Instant::now();
         }
-        !due || !is_elsewhere(path, &open.file)
+        !due || !is_elsewhere(&to.path, &open.file)
     };
     // A batch that began in another file is written here as a whole.
-    let mut open = match open.and_then(|mut open| stays(&mut open).then_some(open)) {
-        Some(open) => open,
-        None => match append(path) {
-            Ok(file) => Open { file, looked: Instant::now(), written: 0, line: Line::Whole },
-            Err(error) => return (None, Err(error)),
-        },
+    let open = open.and_then(|mut open| stays(&mut open).then_some(open));
+    let mut open = match open.map_or_else(|| Open::at(&to.path, framing), Ok) {
+        Ok(open) => open,
+        Err(error) => return (None, Err(error)),
     };
+    if let Some(rotate) = &to.rotate
+        && open.is_full(body, rotate)
+    {
+        match shift(&to.path, rotate.keep).and_then(|()| Open::at(&to.path, framing)) {
+            Ok(next) => open = next,
+            Err(error) => return (Some(open), Err(error)),
+        }
+    }
     let written = open.write(body);
     (Some(open), written)
 }
 
+/// `path` becomes `path.1`, that becomes `path.2`, and so on; what would be more than `keep` is overwritten.
+fn shift(path: &Path, keep: u32) -> io::Result<()> {
+    let numbered = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        PathBuf::from(name)
+    };
+    for number in (1..keep).rev() {
+        match std::fs::rename(numbered(number), numbered(number + 1)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    std::fs::rename(path, numbered(1))
+}
+
 impl Open {
+    fn at(path: &Path, framing: Framing) -> io::Result<Self> {
+        let file = append(path)?;
+        let size = file.metadata()?.len();
+        // Whoever wrote here before may have been killed in the middle of a record.
+        let whole = framing == Framing::None || ends_with_newline(path, size);
+        let line = if whole { Line::Whole } else { Line::Torn };
+        Ok(Self { file, looked: Instant::now(), size, written: 0, line })
+    }
+
+    /// Whether a batch that has not begun would make this too large.
+    fn is_full(&self, body: &[u8], rotate: &Rotate) -> bool {
+        self.written == 0 && self.size > 0 && self.size.saturating_add(body.len() as u64) > rotate.bytes
+    }
+
     fn write(&mut self, body: &[u8]) -> io::Result<()> {
         if self.line == Line::Torn {
             self.file.write_all(b"\n")?;
+            self.size += 1;
             self.line = Line::Whole;
         }
         while let Some(rest) = body.get(self.written..).filter(|rest| !rest.is_empty()) {
             match self.file.write(rest) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => self.written += written,
+                Ok(written) => {
+                    self.written += written;
+                    self.size += written as u64;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -123,4 +163,14 @@ impl Open {
         self.written = 0;
         Ok(())
     }
+}
+
+/// Also if it is empty, or cannot be read.
+fn ends_with_newline(path: &Path, size: u64) -> bool {
+    let mut last = [b'\n'];
+    if let (Some(at), Ok(file)) = (size.checked_sub(1), std::fs::File::open(path)) {
+        // What is not read stays as it is.
+        let _ = file.read_exact_at(&mut last, at);
+    }
+    last == *b"\n"
 }

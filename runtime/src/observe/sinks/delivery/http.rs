@@ -1,25 +1,32 @@
-//! Each batch as one request, over a connection that is kept. What the answer's status says decides: 2xx is delivered;
-//! 408, 429 and 5xx are tried again; everything else is refused.
+//! Each batch as one request, over a connection that is kept. What becomes of it is what the answer says.
 
+mod answer;
+mod verdict;
+
+use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use flate2::write::GzEncoder;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use super::Failure;
-use crate::config::checked::HttpSink;
+use crate::config::checked::{Compression, HttpSink};
 use crate::limits;
-use crate::observe::metrics::SinkMetrics;
+use crate::observe::metrics::{Dropped, SinkMetrics};
 use crate::observe::sinks::batch::Batch;
 use crate::observe::sinks::peer::Peer;
+
+use answer::Answer;
+use verdict::{Each, Fate, Verdict};
 
 pub(in crate::observe::sinks) struct Http {
     to: HttpSink,
@@ -27,6 +34,8 @@ pub(in crate::observe::sinks) struct Http {
     peer: Peer,
     metrics: Arc<SinkMetrics>,
     open: Option<Open>,
+    /// The last body that was compressed, and what came of it.
+    packed: Option<(Bytes, Bytes)>,
 }
 
 /// A connection that can take a request, and the task that moves it along, which ends with it.
@@ -53,41 +62,68 @@ impl Http {
         for (name, value) in &to.headers {
             headers.insert(name, value.clone());
         }
-        Self { to, headers, peer, metrics, open: None }
+        if to.compression == Compression::Gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Self { to, headers, peer, metrics, open: None, packed: None }
     }
 
     pub(super) async fn deliver(&mut self, batch: &Batch) -> Result<(), Failure> {
         let limit = self.to.timeout;
-        let answer = match timeout(limit, self.exchange(batch.body())).await {
+        let answer = match timeout(limit, self.exchange(batch)).await {
             Ok(answer) => answer.map_err(Failure::again)?,
             Err(_) => return Err(self.again(&format!("no answer within {limit:?}"), None)),
         };
-        if answer.status.is_success() {
-            batch.delivered(&self.metrics);
-            return Ok(());
-        }
-        let words = format!("answered {}: {:?}", answer.status, answer.shown());
-        match answer.status {
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Err(self.again(&words, answer.after)),
-            StatusCode::REQUEST_TIMEOUT => Err(self.again(&words, None)),
-            status if status.is_server_error() => Err(self.again(&words, None)),
-            _ => Err(Failure::Refused(format!("{}: {words}", self.peer.name()))),
+        match Verdict::of(&answer, &self.to.format, batch.count()) {
+            Verdict::Delivered => {
+                batch.delivered(&self.metrics);
+                Ok(())
+            }
+            Verdict::Again(words) => Err(self.again(&words, answer.after)),
+            Verdict::Refused(words) => Err(Failure::Refused(self.words(&words))),
+            Verdict::Each(each) => self.each(batch, &each, answer.after),
         }
     }
 
+    /// Records have had different fates: what is to be sent again stays.
+    fn each(&self, batch: &Batch, each: &Each, after: Option<Duration>) -> Result<(), Failure> {
+        let fates = || batch.each().zip(&each.fates);
+        let delivered = fates().filter(|(_, fate)| **fate == Fate::Delivered);
+        let (records, bytes) =
+            delivered.fold((0, 0), |(records, bytes), (record, _)| (records + 1, bytes + record.len()));
+        let refused = fates().filter(|(_, fate)| **fate == Fate::Refused).count();
+        self.metrics.deliver(records, bytes as u64);
+        self.metrics.drop_records(Dropped::Refused, refused as u64);
+        let words = self.words(&each.words);
+        if !each.fates.contains(&Fate::Again) {
+            return Err(Failure::Unwanted(words));
+        }
+        let rest = Arc::new(batch.rest(|number| each.fates.get(number) == Some(&Fate::Again)));
+        let unwanted = (refused > 0).then(|| words.clone());
+        // Where only what is refused has kept the others out, they are sent without it at once.
+        let after = if each.at_once { Some(Duration::ZERO) } else { after };
+        Err(Failure::Partly { rest, words, after, unwanted })
+    }
+
+    fn words(&self, words: &str) -> String {
+        format!("{}: {words}", self.peer.name())
+    }
+
     fn again(&self, words: &str, after: Option<Duration>) -> Failure {
-        Failure::Again { words: format!("{}: {words}", self.peer.name()), after }
+        Failure::Again { words: self.words(words), after }
     }
 
     /// One request and its answer. A connection that turns out to be dead before there is an answer, because the peer
     /// has closed it while it was idle, is replaced at once.
-    async fn exchange(&mut self, body: &Bytes) -> Result<Answer, String> {
+    async fn exchange(&mut self, batch: &Batch) -> Result<Answer, String> {
+        let body = &self.packed(batch.body()).await?;
+        let most = self.to.format.answer_bytes(batch.count());
         // Out of its place, so that a request that is broken off takes its connection with it.
         if let Some(mut open) = self.open.take()
             && open.requests.ready().await.is_ok()
             && let Ok(answer) = open.requests.send_request(self.request(body)).await
         {
-            return self.answer(open, answer).await;
+            return self.answer(open, answer, most).await;
         }
         let wire = self.peer.connect(self.to.timeout).await?;
         let words = |error: hyper::Error| format!("{}: {}", self.peer.name(), with_causes(&error));
@@ -100,7 +136,7 @@ impl Http {
         });
         let mut open = Open { requests, driver: driver.abort_handle() };
         let answer = open.requests.send_request(self.request(body)).await.map_err(words)?;
-        self.answer(open, answer).await
+        self.answer(open, answer, most).await
     }
 
     fn request(&self, body: &Bytes) -> Request<Full<Bytes>> {
@@ -111,48 +147,43 @@ impl Http {
         request
     }
 
-    /// Read the answer to its end; if that is not too far, the connection can be used again.
-    async fn answer(&mut self, open: Open, answer: Response<Incoming>) -> Result<Answer, String> {
+    /// As it is sent. Compressing takes a thread of its own, and is done once for all attempts.
+    async fn packed(&mut self, body: &Bytes) -> Result<Bytes, String> {
+        if self.to.compression == Compression::None {
+            return Ok(body.clone());
+        }
+        if let Some((of, packed)) = &self.packed
+            && (of.as_ptr(), of.len()) == (body.as_ptr(), body.len())
+        {
+            return Ok(packed.clone());
+        }
+        let of = body.clone();
+        let packed = spawn_blocking(move || {
+            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(&of).and_then(|()| encoder.finish())
+        });
+        let packed =
+            packed.await.map_err(io::Error::other).flatten().map_err(|error| self.words(&error.to_string()))?;
+        let packed = Bytes::from(packed);
+        self.packed = Some((body.clone(), packed.clone()));
+        Ok(packed)
+    }
+
+    /// Read the answer, `most` bytes of it at least; if that is its end, the connection can be used again.
+    async fn answer(&mut self, open: Open, answer: Response<Incoming>, most: usize) -> Result<Answer, String> {
         let (head, mut body) = answer.into_parts();
-        let mut read = Answer { status: head.status, after: retry_after(&head.headers), beginning: Vec::new() };
-        let mut length = 0;
+        let mut read = Answer::new(&head);
         while let Some(frame) = body.frame().await {
-            // The status has said already what there is to know.
-            let Ok(frame) = frame else { return Ok(read) };
-            let piece = frame.data_ref().map_or(&[][..], |piece| &**piece);
-            let wanted = limits::SINK_ANSWER_SHOWN.saturating_sub(read.beginning.len()).min(piece.len());
-            read.beginning.extend_from_slice(piece.get(..wanted).unwrap_or_default());
-            length += piece.len();
-            if length > limits::SINK_ANSWER_BYTES {
-                return Ok(read);
+            // The status has said already what there is to know, but for formats that say more.
+            let Ok(frame) = frame else { return Ok(read.cut()) };
+            read.text.extend_from_slice(frame.data_ref().map_or(&[][..], |piece| &**piece));
+            if read.text.len() > most {
+                return Ok(read.cut());
             }
         }
         self.open = Some(open);
         Ok(read)
     }
-}
-
-/// What there is to know of an answer.
-struct Answer {
-    status: StatusCode,
-    after: Option<Duration>,
-    beginning: Vec<u8>,
-}
-
-impl Answer {
-    fn shown(&self) -> String {
-        String::from_utf8_lossy(&self.beginning).into_owned()
-    }
-}
-
-/// How long the peer wants to be left alone: seconds, or a date (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let after = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).unwrap_or_default(),
-    };
-    Some(after.min(limits::SINK_RETRY_AFTER))
 }
 
 /// hyper's own words say little without what stands behind them.
@@ -166,21 +197,4 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_and_has_a_bound() {
-        let after =
-            |text: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]));
-        assert_eq!(after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(after("999999"), Some(limits::SINK_RETRY_AFTER));
-        assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(after("Fri, 31 Dec 9999 23:59:59 GMT"), Some(limits::SINK_RETRY_AFTER));
-        assert_eq!([after("-1"), after("soon"), after("")], [None; 3]);
-        assert_eq!(retry_after(&HeaderMap::new()), None);
-    }
 }

@@ -157,6 +157,11 @@ impl Stream {
         }
     }
 
+    pub(super) fn leave(&mut self) {
+        self.open = None;
+        self.doubtful.clear();
+    }
+
     /// Say that nothing more comes, and see whether the peer reads to the end.
     pub(super) async fn finish(&mut self) -> Result<(), String> {
         if let Some(mut open) = self.open.take() {
