@@ -15,6 +15,7 @@ tidegate_records::settings! {
             url = "{http_endpoint}",
             method = "{method}",
             content_type = "{content_type}",
+            format = "{format}",
             headers = "{headers}",
             ca = "{ca}",
             timeout = "{timeout}ms",
@@ -32,6 +33,9 @@ tidegate_records::settings! {
         /// Their Content-Type.
         #[config(default = "application/json".to_owned())]
         content_type: String,
+        /// How records stand in a request, and how its answer is read: as lines of JSON, or by the API of this collector.
+        #[config(default = Format::Ndjson)]
+        format: Format,
         /// What other headers they have; a value is itself, `env:NAME` or `file:PATH`, and none is shown in a log.
         headers: Option<BTreeMap<String, String>>,
         /// PEM file of the authorities that may have issued the collector's certificate, if they are not the system's.
@@ -55,6 +59,16 @@ enum Method {
     Post,
     Put,
     Patch,
+}
+
+/// What collectors understand.
+#[derive(Config, Clone, Copy, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Format {
+    Ndjson,
+    Elasticsearch,
+    SplunkHec,
+    Loki,
 }
 
 /// How records wait, and go out together.
