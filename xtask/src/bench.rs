@@ -3,6 +3,7 @@
 //! In: a scenario and how long to look. Out: a table for people, and the same figures
 //! in `target/bench/<scenario>.json`. Everything that is started ends with us.
 
+mod calls;
 mod host;
 mod memory;
 mod peers;
@@ -58,7 +59,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode>
     }
     if asked(Scenarios::Plugins) {
         let plugin = workspace.target.join("plugins/key-auth.wasm");
-        let figures = json!({ "machine": machine, "plugins": host::run(&bench, &plugin)? });
+        let calls = calls::run(&bench, &workspace.root.join("benches/plugins"), &workspace.target.join("plugins"))?;
+        let figures = json!({ "machine": machine, "calls": calls, "plugins": host::run(&bench, &plugin)? });
         save(workspace, &folder.join("plugins.json"), &figures)?;
     }
     // Only whoever sees a run fail wants to read what the programs wrote.

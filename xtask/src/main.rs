@@ -84,7 +84,8 @@ cargo xtask <command>
     bench proxy   CPU time, latency and memory beside nginx (which it installs, and wrk,
                   where they are missing), without and with access logs.
     bench memory  Memory while large bodies pass, and per idle connection.
-    bench plugins How long it takes to start with 20 plugins, and what 1,000 uses of one hold.
+    bench plugins What a call of each plugin costs, how long it takes to start with 20 plugins, and what 1,000 uses
+                  of one hold.
       --seconds N --rounds N   How long (5 s) and how often (5) each proxy is loaded.
       --gateway FILE           Measure this executable instead of building one.
 
