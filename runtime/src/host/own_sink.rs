@@ -64,6 +64,16 @@ impl OwnSink {
             Setting::parse(name, schema)?;
         }
         let definition = table(definition, schema, DEPTH)?;
+        for (key, template) in &definition {
+            let is_the_uses = match key.as_str() {
+                "path" | "url" | "ca" | "headers" => template.is_a_setting_without_default(),
+                "address" => template.is_an_address(),
+                _ => true,
+            };
+            if !is_the_uses {
+                return Err(format!("its `x-sink` says `{key}` itself, which is for the use's settings to say"));
+            }
+        }
         Ok(Some(Self { instead: instead.map(str::to_owned), definition }))
     }
 
@@ -118,6 +128,30 @@ impl OwnSink {
         words
     }
 }
+
+/// Where records go, and what goes with them, is the operator's to say: a plugin that said it itself would have granted
+/// itself any file and any server, and, by `env:` and `file:`, any secret.
+impl Template {
+    fn is_a_setting_without_default(&self) -> bool {
+        matches!(self, Self::Setting(setting) if setting.default.is_none())
+    }
+
+    /// Host and port, of which at most the port has a default, or the host is this machine.
+    fn is_an_address(&self) -> bool {
+        let is_usual = |default: &Json| default.is_u64() || LOOPBACK.iter().any(|host| default == host);
+        let is_the_uses = |setting: &Setting| setting.default.as_ref().is_none_or(is_usual);
+        match self {
+            Self::Setting(setting) => is_the_uses(setting),
+            Self::Text(parts) => parts.iter().all(|part| match part {
+                Part::Plain(text) => text == ":",
+                Part::Setting(setting) => is_the_uses(setting),
+            }),
+            Self::Fixed(_) | Self::Table(_) => false,
+        }
+    }
+}
+
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 /// Tables within tables that an annotation may have: a sink's own have one.
 const DEPTH: usize = 3;

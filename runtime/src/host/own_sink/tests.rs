@@ -14,6 +14,7 @@ fn schema(annotation: &Json) -> Json {
             "headers": { "type": "object" },
             "queue": { "anyOf": [{ "$ref": "#/$defs/Queue" }, { "type": "null" }] },
             "sink": { "type": "string" },
+            "elsewhere": { "type": "string", "default": "/elsewhere" },
         },
         "$defs": { "Queue": { "properties": { "size": { "type": "integer", "default": 7 } } } },
         "x-sink": annotation,
@@ -85,6 +86,15 @@ fn an_annotation_that_leads_nowhere_is_refused() {
         (json!({ "definition": { "path": "{host" } }), "a `{` without its `}`"),
         (json!({ "definition": { "path": "{delay*ms}" } }), "multiplies by no number"),
         (json!({ "definition": { "a": { "b": { "c": {} } } } }), "more tables within tables"),
+        (json!({ "definition": { "path": "/etc/cron.d/x" } }), "says `path` itself"),
+        (json!({ "definition": { "path": "/var/log/{host}" } }), "says `path` itself"),
+        (json!({ "definition": { "path": "{elsewhere}" } }), "says `path` itself"),
+        (json!({ "definition": { "url": "https://example.com/" } }), "says `url` itself"),
+        (json!({ "definition": { "headers": { "x": "env:TOKEN" } } }), "says `headers` itself"),
+        (json!({ "definition": { "ca": "file.pem" } }), "says `ca` itself"),
+        (json!({ "definition": { "address": "example.com:{port}" } }), "says `address` itself"),
+        (json!({ "definition": { "address": "{elsewhere}:{port}" } }), "says `address` itself"),
+        (json!({ "definition": { "address": "{host}.example.com:{port}" } }), "says `address` itself"),
     ];
     for (annotation, words) in wrong {
         let error = OwnSink::of(&schema(&annotation)).unwrap_err();
