@@ -63,9 +63,9 @@ fn inspect_says_what_a_plugin_is() {
         "key-auth 0.1.0, priority 1250",
         "contract   tidegate:plugin@0.1.0",
         "hooks      on-request\nimports    types, request, decision, identity, log\n",
-        "  hide_credentials  boolean         false",
-        "  key_names         list of string  [\"apikey\"]  Names to look for the key under",
-        "  realm             string          -           The realm that WWW-Authenticate names.",
+        "  hide_credentials  boolean             false",
+        "  key_names         list of string      [\"apikey\"]  Names to look for the key under",
+        "  realm             string              -           The realm that WWW-Authenticate names.",
     ] {
         assert!(said.contains(line), "{line:?} is not in:\n{said}");
     }
