@@ -62,8 +62,6 @@
 #[cfg(test)]
 extern crate self as tidegate_sdk;
 
-#[cfg(any(test, all(target_family = "wasm", feature = "allocator")))]
-mod allocator;
 #[doc(hidden)]
 pub mod bindings;
 mod config;
@@ -109,10 +107,6 @@ pub use schemars;
 #[doc(no_inline)]
 pub use serde;
 pub use serde_json::json;
-
-#[cfg(all(target_family = "wasm", feature = "allocator"))]
-#[global_allocator]
-static ALLOCATOR: allocator::Allocator = allocator::Allocator::new();
 
 /// What the SDK's macros expand to. No part of the interface.
 #[doc(hidden)]
