@@ -66,6 +66,7 @@ mod limits;
 mod outcome;
 mod outside;
 mod path;
+mod people;
 mod setup;
 mod shown;
 mod state;
