@@ -222,8 +222,15 @@ fn is_named(pair: &str, name: &str) -> bool {
     !pair.is_empty() && decode(raw) == name
 }
 
-/// What is no UTF-8 after decoding is replaced by U+FFFD; a `%` without two digits stands for itself.
-fn decode(raw: &str) -> Cow<'_, str> {
+/// A name or value as it is meant. What is no UTF-8 after decoding is replaced by U+FFFD; a `%` without two digits stands
+/// for itself.
+///
+/// ```
+/// use tidegate_sdk::query::decode;
+///
+/// assert_eq!(decode("a+b%2fc%"), "a b/c%");
+/// ```
+pub fn decode(raw: &str) -> Cow<'_, str> {
     if !raw.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(raw);
     }

@@ -123,7 +123,7 @@ async fn what_was_taken_before_a_kill_is_delivered_after_it() {
 }
 
 #[tokio::test]
-#[ignore = "takes minutes: cargo test -p tidegate --test e2e -- --ignored --nocapture sinks::crash"]
+#[ignore = "hands in 200,000 records: cargo test -p tidegate --test e2e -- --ignored --nocapture sinks::crash"]
 async fn what_was_taken_before_a_kill_is_delivered_after_it_whatever_the_number() {
     survives(200_000, Duration::from_secs(600)).await;
 }

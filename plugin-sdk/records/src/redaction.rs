@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use tidegate_sdk::query;
+
 use crate::json;
 
 /// What stands in the place of a value.
@@ -50,7 +52,7 @@ impl Redaction {
             out.push(before);
             before = b'&';
             match pair.split_once('=') {
-                Some((name, _)) if self.hides(&decoded(name)) => {
+                Some((name, _)) if self.hides(&query::decode(name)) => {
                     json::text(name.as_bytes(), out);
                     out.push(b'=');
                     out.extend_from_slice(REDACTED);
@@ -128,33 +130,8 @@ fn params(target: &str) -> Vec<(Cow<'_, str>, Option<Cow<'_, str>>)> {
     let Some((_, query)) = target.split_once('?') else { return Vec::new() };
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).take(PARAMS_MAX);
     let param = |pair| match str::split_once(pair, '=') {
-        Some((name, value)) => (decoded(name), Some(decoded(value))),
-        None => (decoded(pair), None),
+        Some((name, value)) => (query::decode(name), Some(query::decode(value))),
+        None => (query::decode(pair), None),
     };
     pairs.map(param).collect()
-}
-
-/// As forms write it (the WHATWG's URL standard, section 5.1). A `%` without two digits stands for itself.
-fn decoded(raw: &str) -> Cow<'_, str> {
-    if !raw.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-        return Cow::Borrowed(raw);
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut decoded = Vec::with_capacity(raw.len());
-    let mut rest = raw.as_bytes();
-    while let [byte, others @ ..] = rest {
-        rest = others;
-        decoded.push(match (byte, others) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = after;
-                    high << 4 | low
-                }
-                _ => b'%',
-            },
-            (byte, _) => *byte,
-        });
-    }
-    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }
