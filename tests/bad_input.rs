@@ -124,7 +124,7 @@ path = "mine.wasm"
 
 [[upstreams]]
 name = "u"
-targets = []
+slow_start = "5s"
 
 [[services]]
 name = "s"

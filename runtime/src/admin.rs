@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::limits;
 use crate::observe::failures::Failures;
 use crate::observe::metrics::{Extra, Metrics, TargetState};
+use crate::proposal::Configuration;
 
 mod answer;
 mod query;
@@ -35,6 +36,8 @@ pub struct Admin {
     pub failures: Arc<Failures>,
     /// The rest, which changes as the gateway runs.
     pub gateway: Arc<dyn View>,
+    /// What is looked at and changed.
+    pub configuration: Configuration,
     /// The gateway's version.
     pub version: &'static str,
     /// Worker threads.
@@ -75,11 +78,12 @@ impl Admin {
         metrics: Arc<Metrics>,
         failures: Arc<Failures>,
         gateway: Arc<dyn View>,
+        configuration: Configuration,
         version: &'static str,
         workers: usize,
     ) -> Self {
         let (started, scrapes) = (Instant::now(), Semaphore::new(1));
-        Self { metrics, failures, gateway, version, workers, started, hosts: Vec::new(), scrapes }
+        Self { metrics, failures, gateway, configuration, version, workers, started, hosts: Vec::new(), scrapes }
     }
 
     /// Serve on `listener` until `end`; then answer what has been asked, and return.

@@ -8,6 +8,7 @@ mod plugin_use;
 mod read;
 pub mod reader;
 mod secret;
+pub mod store;
 pub mod values;
 
 use std::path::Path;
@@ -20,16 +21,23 @@ pub(crate) use read::{NamelessSink, own_sink};
 
 use crate::limits;
 
-/// Read and check the file at `path`.
-///
-/// `Ok` may come with faults noted: the configuration is then only good for finding more of them.
+/// Read and check the file at `path`, as [`parse`] does.
 ///
 /// # Errors
 /// The file cannot be read or is no TOML at all.
 pub fn load(path: &Path) -> Result<(Config, Faults), Report> {
-    let text = read_text(path)?;
-    let faults = Faults::new(path, &text);
-    let (document, errors) = DeTable::parse_recoverable(&text);
+    parse(path, &read_text(path)?)
+}
+
+/// Check `text`, which the file at `path` has, or is to have.
+///
+/// `Ok` may come with faults noted: the configuration is then only good for finding more of them.
+///
+/// # Errors
+/// It is no TOML at all.
+pub fn parse(path: &Path, text: &str) -> Result<(Config, Faults), Report> {
+    let faults = Faults::new(path, text);
+    let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
         faults.at(&span, format!("not TOML: {}", error.message()));
@@ -44,7 +52,11 @@ pub fn load(path: &Path) -> Result<(Config, Faults), Report> {
     Ok((config, faults))
 }
 
-fn read_text(path: &Path) -> Result<String, Report> {
+/// What the file at `path` says.
+///
+/// # Errors
+/// It cannot be read, or is no text.
+pub fn read_text(path: &Path) -> Result<String, Report> {
     let refuse = |message: String, help: &str| {
         let faults = Faults::new(path, "");
         faults.whole(message, help);

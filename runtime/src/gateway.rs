@@ -2,7 +2,9 @@
 //! here; no request ever waits for it.
 
 mod chains;
+mod change;
 mod check;
+mod outlook;
 mod parts;
 
 use std::io;
@@ -13,18 +15,21 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle as Control;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use parts::{access_log, admin, cache};
+use outlook::Outlook;
+use parts::{Seen, access_log, admin, cache};
 
 pub use check::{Checked, check};
 
-use crate::admin::{Readiness, View};
-use crate::balance::Standing;
-use crate::config::checked::{AccessLog as LogSettings, Counters as CounterSettings, LogTarget, PluginCache};
-use crate::config::{self, Config, Report};
+use crate::component_files::ComponentFiles;
+use crate::config::checked::{AccessLog as LogSettings, Counters as CounterSettings, LogTarget, PluginCache, WasmFile};
+use crate::config::store::{FileStore, Store};
+use crate::config::{self, Config};
 use crate::file_limit;
+use crate::generations::{Generations, Source};
 use crate::host::engine::Engine;
 use crate::host::library::Library;
 use crate::host::services::Services;
@@ -32,10 +37,11 @@ use crate::limits;
 use crate::listeners::Listeners;
 use crate::observe::access_log::{AccessLog, Lines};
 use crate::observe::failures::Failures;
-use crate::observe::metrics::{Health, Metrics, TargetState};
+use crate::observe::metrics::Metrics;
 use crate::observe::sinks::Deliveries;
+use crate::proposal::{Configuration, Current, Proposal};
 use crate::proxy::observer::Observer;
-use crate::proxy::worker::{Handle, Live, Order};
+use crate::proxy::worker::{Handle, Live};
 use crate::snapshot::{self, Snapshot, Stock};
 use crate::store::counters::Counters;
 use crate::transport::Transports;
@@ -45,6 +51,11 @@ use crate::watch::Watch;
 /// A gateway that serves.
 pub struct Gateway {
     path: PathBuf,
+    store: Box<dyn Store>,
+    component_files: ComponentFiles,
+    configuration: Configuration,
+    /// What others want changed.
+    proposals: mpsc::Receiver<Proposal>,
     fixed: Fixed,
     stock: Stock,
     listeners: Listeners,
@@ -87,6 +98,7 @@ struct Fixed {
     access_log: LogSettings,
     admin: Option<std::net::SocketAddr>,
     plugin_cache: PluginCache,
+    state_dir: PathBuf,
     counters: CounterSettings,
 }
 
@@ -98,6 +110,7 @@ impl Fixed {
             access_log: config.access_log.clone(),
             admin: config.admin.as_ref().map(|address| address.value),
             plugin_cache: config.plugin_cache.clone(),
+            state_dir: config.state_dir.clone(),
             counters: config.counters.clone(),
         }
     }
@@ -110,6 +123,7 @@ impl Fixed {
             (self.access_log != other.access_log).then_some("`access_log`"),
             (self.admin != other.admin).then_some("`admin`"),
             (self.plugin_cache != other.plugin_cache).then_some("`plugin_cache`"),
+            (self.state_dir != other.state_dir).then_some("`state_dir`"),
             (self.counters != other.counters).then_some("`counters`"),
         ];
         differences.into_iter().flatten()
@@ -128,7 +142,9 @@ impl Gateway {
             Signals::listen().context("cannot listen to signals")?
         };
         let mut watch = Watch::new(path);
-        let (config, faults) = config::load(path)?;
+        let store = FileStore::new(path);
+        let text = store.read()?;
+        let (config, faults) = config::parse(path, &text)?;
         watch.set_files(files(path, &config, &[]));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = config.workers.unwrap_or(cores);
@@ -154,8 +170,11 @@ impl Gateway {
         };
         let mut listeners = Listeners::default();
         let change = listeners.prepare(&config.listeners, count, &faults);
-        let snapshot = snapshot::build(&config, faults, &mut stock, change.ids(), 1)?;
+        let generations = Arc::new(Generations::open(Some(&config.state_dir)));
+        let mut snapshot = snapshot::build(&config, faults, &mut stock, change.ids(), generations.next())?;
         watch.set_files(files(path, &config, &stock.watched));
+        let generation = change::begin(&generations, &config, &text, &snapshot);
+        snapshot.generation = generation;
 
         let access_log = access_log(&config.access_log)
             .with_context(|| match &config.access_log.target {
@@ -167,8 +186,10 @@ impl Gateway {
         snapshot.sinks.begin();
         let live: Live = Arc::new(ArcSwap::from_pointee(snapshot));
         let drain = CancellationToken::new();
+        let (configuration, proposals) = Configuration::new(Current::of(&text, None), generations);
         let outlook = Outlook { live: Arc::clone(&live), drain: drain.clone(), access_log: access_log.clone() };
-        let admin = admin(&config, control, Arc::clone(&metrics), Arc::clone(&failures), outlook, count)?;
+        let seen = Seen { metrics: Arc::clone(&metrics), failures: Arc::clone(&failures), outlook };
+        let admin = admin(&config, control, seen, configuration.clone(), count)?;
         let worker = |id| {
             let lines = access_log.as_ref().map_or_else(Lines::off, |log| log.lines());
             let observer =
@@ -178,11 +199,15 @@ impl Gateway {
         let workers = (0..count).map(worker).collect::<io::Result<Vec<_>>>();
         let workers = workers.context("cannot start the workers")?;
         listeners.apply(change, &workers);
-        tracing::info!(workers = count, generation = 1, "serving");
+        tracing::info!(workers = count, generation, "serving");
         let (path, fixed) = (path.to_owned(), Fixed::of(&config));
         let retired = Vec::new();
         Ok(Self {
             path,
+            store: Box::new(store),
+            component_files: ComponentFiles::of(&config.state_dir),
+            configuration,
+            proposals,
             fixed,
             stock,
             listeners,
@@ -204,60 +229,25 @@ impl Gateway {
     pub async fn run(mut self) {
         let mut retire = tokio::time::interval(limits::RETIRE_INTERVAL);
         let mut sweep = tokio::time::interval(limits::STORE_SWEEP);
+        let mut tidy = tokio::time::interval(limits::COMPONENT_GRACE);
         loop {
             // Signals stay pending and changes stay visible, whichever branch comes first.
             tokio::select! {
-                () = self.watch.changed() => self.reload(),
+                () = self.watch.changed() => self.reload(Source::File),
+                Some(proposal) = self.proposals.recv() => self.make(proposal),
                 Some(()) = self.signals.hangup.recv() => {
                     self.access_log.iter().for_each(|log| log.reopen());
                     self.stock.sinks.reopen();
-                    self.reload();
+                    self.reload(Source::Signal);
                 }
                 _ = retire.tick(), if !self.retired.is_empty() => self.retire(),
                 _ = sweep.tick() => self.services.sweep(),
+                _ = tidy.tick() => self.sweep_components(),
                 Some(()) = self.signals.terminate.recv() => break,
                 Some(()) = self.signals.interrupt.recv() => break,
             }
         }
         self.stop().await;
-    }
-
-    /// Replace the live generation by what the files say now, or say why not.
-    fn reload(&mut self) {
-        match self.next_generation() {
-            Ok(generation) => tracing::info!(generation, "configuration changed"),
-            Err(report) => {
-                let generation = self.live.load().generation;
-                let faults = report.faults().len();
-                tracing::error!(faults, "refused, generation {generation} keeps serving\n{report}");
-                self.stock.library.sweep();
-            }
-        }
-    }
-
-    /// Free the generations that nobody uses any more.
-    fn retire(&mut self) {
-        self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
-        self.stock.library.sweep();
-    }
-
-    fn next_generation(&mut self) -> Result<u64, Report> {
-        self.watch.look();
-        let (config, faults) = config::load(&self.path)?;
-        self.watch.set_files(files(&self.path, &config, &self.stock.watched));
-        for key in self.fixed.differences(&Fixed::of(&config)) {
-            faults.whole(format!("{key} has changed"), "restart to change it, or change it back");
-        }
-        let generation = self.live.load().generation + 1;
-        let change = self.listeners.prepare(&config.listeners, self.workers.len(), &faults);
-        let next = snapshot::build(&config, faults, &mut self.stock, change.ids(), generation);
-        self.watch.set_files(files(&self.path, &config, &self.stock.watched));
-        let next = next?;
-        next.sinks.begin();
-        self.retired.push(self.live.swap(Arc::new(next)));
-        self.workers.iter().for_each(|worker| worker.tell(Order::Refresh));
-        self.listeners.apply(change, &self.workers);
-        Ok(generation)
     }
 
     async fn stop(mut self) {
@@ -288,44 +278,6 @@ impl Gateway {
     }
 }
 
-/// The gateway as its admin server sees it.
-struct Outlook {
-    live: Live,
-    drain: CancellationToken,
-    access_log: Option<Arc<AccessLog>>,
-}
-
-impl View for Outlook {
-    fn generation(&self) -> u64 {
-        self.live.load().generation
-    }
-
-    fn readiness(&self) -> Readiness {
-        if self.drain.is_cancelled() { Readiness::Draining } else { Readiness::Ready }
-    }
-
-    fn access_log_dropped(&self) -> u64 {
-        self.access_log.as_ref().map_or(0, |log| log.dropped())
-    }
-
-    fn targets(&self) -> Vec<TargetState> {
-        let mut targets = Vec::new();
-        for balancer in &self.live.load().balancers {
-            targets.extend(balancer.endpoints().iter().map(|endpoint| {
-                let status = endpoint.status();
-                TargetState {
-                    upstream: Arc::clone(&balancer.name),
-                    target: Arc::clone(&endpoint.name),
-                    address: endpoint.address.to_string(),
-                    health: if status.standing == Standing::Healthy { Health::Healthy } else { Health::Unhealthy },
-                    in_flight: status.in_flight.into(),
-                }
-            }));
-        }
-        targets
-    }
-}
-
 /// Leave without waiting for the workers.
 fn stop_now() {
     tracing::warn!("stopped before all requests were finished");
@@ -334,7 +286,11 @@ fn stop_now() {
 
 /// Every file that the configuration consists of, with those that only its plugins make part of it.
 fn files(path: &Path, config: &Config, of_plugins: &[PathBuf]) -> Vec<PathBuf> {
-    let components = config.components.iter().map(|component| component.path.value.clone());
+    // What is pinned cannot change.
+    let components = config.components.iter().filter_map(|component| match &component.file {
+        WasmFile::At(path) => Some(path.value.clone()),
+        WasmFile::Pinned { .. } => None,
+    });
     let watched = config.watched.iter().chain(of_plugins).cloned();
     std::iter::once(path.to_owned()).chain(components).chain(watched).collect()
 }

@@ -24,12 +24,16 @@
 
 pub mod admin;
 pub mod balance;
+pub mod component_files;
 pub mod config;
 pub mod crypto;
 pub mod dns;
+mod durable;
+pub mod entities;
 pub mod error;
 mod file_limit;
 pub mod gateway;
+pub mod generations;
 mod hop_by_hop;
 pub mod host;
 pub mod identity;
@@ -37,6 +41,7 @@ pub mod limits;
 mod listeners;
 pub mod observe;
 pub mod plugin_tools;
+pub mod proposal;
 pub mod proxy;
 pub mod snapshot;
 pub mod store;

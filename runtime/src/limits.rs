@@ -14,6 +14,16 @@ pub const CONFIG_BYTES: u64 = 256 << 20;
 pub const FAULTS_SHOWN: usize = 50;
 /// Largest file that a `file:` secret may name.
 pub const SECRET_BYTES: u64 = 64 << 10;
+/// Generations that are kept to go back to, and as many of those that were refused.
+pub const GENERATIONS_KEPT: usize = 100;
+/// Changes that wait for the one before: each takes milliseconds.
+pub const PROPOSALS: usize = 64;
+/// How long a plugin file that no generation has may wait for one.
+pub const COMPONENT_GRACE: Duration = Duration::from_secs(3600);
+/// Differences that are told of one generation.
+pub const DIFFERENCES_KEPT: usize = 200;
+/// Characters that are told of one value.
+pub const DIFFERENCE_CHARS: usize = 200;
 /// Largest plugin file.
 pub const COMPONENT_BYTES: u64 = 64 << 20;
 

@@ -1,10 +1,11 @@
 //! One immutable generation of everything a request needs: listeners' settings, routes, services, upstreams, consumers,
 //! plugin chains. Built beside the live one from a checked configuration; a request loads it once and never sees another.
 
+mod components;
 mod own_sinks;
 mod plugins;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::balance;
 use crate::config::checked::{self, ClientAuth, ClientLimits, Config, Retries, Schemes, TargetAddress, Timeouts};
 use crate::config::faults::{Faults, Report};
 use crate::host::chain::{Chain, Scope};
+use crate::host::component::Component;
 use crate::host::library::Library;
 use crate::host::plugin_use::Use;
 use crate::identity::Identities;
@@ -54,6 +56,8 @@ pub struct Snapshot {
     pub balancers: Vec<Arc<balance::Upstream>>,
     /// Where plugins may hand records to.
     pub sinks: Arc<Sinks>,
+    /// Plugins beyond the bundled ones, by the names that uses have for them.
+    pub components: BTreeMap<String, Arc<Component>>,
 }
 
 /// What connections of a listener begin with.
@@ -185,6 +189,7 @@ pub fn build(
             names.push(&route.name);
         }
     }
+    let components = plugins.components();
     let built = Router::new(routes);
     for shadowed in &built.shadowed {
         if let (Some(first), Some(second)) = (names.get(shadowed.first), names.get(shadowed.second)) {
@@ -207,6 +212,7 @@ pub fn build(
         upstreams,
         balancers,
         sinks,
+        components,
     })
 }
 

@@ -8,9 +8,11 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::error::Phase;
+use crate::generations::Generations;
 use crate::observe::metrics::Health;
 use crate::observe::record::tests::plain;
 use crate::observe::record::{Failing, Record};
+use crate::proposal::Current;
 
 #[derive(Default)]
 struct Fake {
@@ -49,7 +51,8 @@ fn start() -> Running {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let gateway: Arc<dyn View> = Arc::clone(&fake) as _;
-    let mut admin = Admin::new(Arc::new(Metrics::new(2)), Arc::clone(&failures), gateway, "0.1.0", 2);
+    let (configuration, _) = Configuration::new(Current::of("", None), Arc::new(Generations::open(None)));
+    let mut admin = Admin::new(Arc::new(Metrics::new(2)), Arc::clone(&failures), gateway, configuration, "0.1.0", 2);
     admin.hosts = vec!["admin.internal".to_owned()];
     let end = CancellationToken::new();
     let server = tokio::spawn(Arc::new(admin).serve(listener, end.clone()));

@@ -28,7 +28,7 @@ pub use upstream_side::{
 
 use super::faults::Span;
 use super::reader::Located;
-use super::values::{Name, Origin, Peer, ServiceUrl};
+use super::values::{Checksum, Name, Origin, Peer, ServiceUrl};
 use crate::limits;
 use crate::proxy::route::Criteria;
 
@@ -55,6 +55,8 @@ pub struct Config {
     pub error_header: bool,
     /// Where compiled plugins are kept for the next start.
     pub plugin_cache: PluginCache,
+    /// Where generations and uploaded plugins are kept.
+    pub state_dir: PathBuf,
     /// Plugins beyond the bundled ones, by name.
     pub components: Vec<ComponentFile>,
     /// Secrets that plugins can be granted, by name.
@@ -91,8 +93,22 @@ pub enum PluginCache {
 pub struct ComponentFile {
     /// What `use` says.
     pub name: Located<Name>,
-    /// The .wasm, absolute or relative to gateway.toml's folder (resolved).
-    pub path: Located<PathBuf>,
+    /// Where its .wasm is.
+    pub file: WasmFile,
+}
+
+/// Where the .wasm of a component is.
+#[derive(Debug)]
+pub enum WasmFile {
+    /// At this path, absolute or relative to gateway.toml's folder (resolved); whatever is there, and watched.
+    At(Located<PathBuf>),
+    /// The one with this SHA-256: at the path, if there is one and it is that, or else in the state folder.
+    Pinned {
+        /// The SHA-256.
+        sha256: Located<Checksum>,
+        /// Where it came from.
+        path: Option<Located<PathBuf>>,
+    },
 }
 
 /// One entry of a `plugins` list.

@@ -140,6 +140,20 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Each fault in one line: where, what, and what to do about it.
+    pub fn told(&self) -> impl Iterator<Item = String> {
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
+        self.faults.iter().map(move |fault| {
+            let before = fault.span.as_ref().and_then(|span| self.text.get(..span.start));
+            let line = before.map(|before| 1 + before.bytes().filter(|byte| *byte == b'\n').count());
+            let place = line.map_or_else(|| file.to_string(), |line| format!("{file}:{line}"));
+            let help = fault.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
+            format!("{place}: {}{help}", fault.message)
+        })
+    }
+}
+
 impl std::error::Error for Report {}
 
 impl fmt::Display for Report {

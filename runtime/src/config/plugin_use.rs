@@ -9,6 +9,7 @@ use toml::de::{DeFloat, DeInteger, DeValue};
 
 use super::checked::{GrantedFolder, Grants, Isolation, OnFailure, Place, PluginConfig, PluginLimits, PluginUse, Trip};
 use super::faults::{Faults, Span};
+use super::read::marks::marks;
 use super::reader::{Fields, Located, Value};
 use super::values::{ByteSize, Period, Text};
 use crate::limits;
@@ -30,6 +31,7 @@ pub(super) fn plugin_uses(scope: &Fields<'_>, folder: &Path) -> Vec<PluginUse> {
 
 fn plugin_use(value: &Value<'_>, folder: &Path, faults: &Faults) -> Option<PluginUse> {
     let fields = Fields::of(value, "a plugin use", faults)?;
+    marks(&fields);
     let plugin = fields.require("use", "the name of a bundled plugin or of one under [components]");
     let config = match fields.value("config") {
         Some(config) => plugin_config(config, faults),

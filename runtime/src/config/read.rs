@@ -4,6 +4,7 @@ mod consumers;
 mod counters;
 mod listeners;
 mod located;
+pub(super) mod marks;
 mod services;
 mod sinks;
 mod upstreams;
@@ -19,13 +20,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::checked::{
     CertificateFiles, ComponentFile, Config, DiskBuffer, PluginCache, PluginConfig, SecretValue, Service, SinkSettings,
-    Upstream,
+    Upstream, WasmFile,
 };
 use super::faults::Faults;
 use super::plugin_use::plugin_uses;
 use super::reader::{Fields, Located, Value, parse};
 use super::secret::Secret;
-use super::values::{Name, Network, Text};
+use super::values::{Checksum, Name, Network, Text};
 
 /// The whole file. `folder` is where relative paths start.
 pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Faults) -> Config {
@@ -42,6 +43,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     let counters = reading.counters(&fields);
     let error_header = fields.boolean("error_header").unwrap_or(true);
     let plugin_cache = reading.plugin_cache(&fields);
+    let state_dir = folder.join(fields.parse::<Text>("state_dir").map_or("var".to_owned(), |path| path.value.0));
     let components = reading.components(&fields);
     let secrets = reading.secrets(&fields);
     let plugins = plugin_uses(&fields, folder);
@@ -64,6 +66,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
         counters,
         error_header,
         plugin_cache,
+        state_dir,
         components,
         secrets,
         plugins,
@@ -123,14 +126,21 @@ impl Reading<'_> {
         let mut components = Vec::new();
         for (key, value) in fields.entries("components") {
             let Some(fields) = Fields::of(value, "a component", self.faults) else { continue };
-            let path = fields.require::<Text>("path", "the plugin's .wasm file");
+            let sha256 = fields.parse::<Checksum>("sha256");
+            let path = match &sha256 {
+                Some(_) => fields.parse::<Text>("path"),
+                None => fields.require::<Text>("path", "the plugin's .wasm file"),
+            };
             fields.finish();
+            let path = path.map(|path| path.map(|path| self.folder.join(path.0)));
+            let file = match sha256 {
+                Some(sha256) => Some(WasmFile::Pinned { sha256, path }),
+                None => path.map(WasmFile::At),
+            };
             match key.value.parse::<Name>() {
                 Err(error) => self.faults.at(&key.span, error),
-                Ok(name) => components.extend(path.map(|path| ComponentFile {
-                    name: Located { value: name, span: key.span },
-                    path: path.map(|path| self.folder.join(path.0)),
-                })),
+                Ok(name) => components
+                    .extend(file.map(|file| ComponentFile { name: Located { value: name, span: key.span }, file })),
             }
         }
         components

@@ -198,6 +198,7 @@ fn a_relative_path_starts_at_the_files_folder() {
     let path = folder.path().join("gateway.toml");
     std::fs::write(&path, format!("{LISTENER}[components.a]\npath = \"x/a.wasm\"\n")).unwrap();
     let (config, _) = load(&path).unwrap();
-    assert_eq!(config.components[0].path.value, folder.path().join("x/a.wasm"));
+    let super::checked::WasmFile::At(found) = &config.components[0].file else { panic!("{config:?}") };
+    assert_eq!(found.value, folder.path().join("x/a.wasm"));
     assert_eq!(Path::new("gateway.toml").parent(), Some(Path::new("")), "and without one, where the gateway runs");
 }

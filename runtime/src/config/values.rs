@@ -64,6 +64,39 @@ impl fmt::Display for Name {
     }
 }
 
+/// What entities are filed under: 1 to 128 characters, without those that combine tags in a query (Kong: `tags`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag(pub String);
+
+impl FromStr for Tag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text.len() > 128 {
+            return Err(format!("a tag has 1 to 128 characters, this one has {}", text.len()));
+        }
+        match text.chars().find(|c| c.is_control() || [',', '/'].contains(c)) {
+            Some(c) => Err(format!("a tag has no {c:?} in it")),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+/// A SHA-256, in lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checksum(pub String);
+
+impl FromStr for Checksum {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(Self(text.to_ascii_lowercase()));
+        }
+        Err("expected a SHA-256: 64 hexadecimal digits, as `sha256sum` prints them".to_owned())
+    }
+}
+
 /// Any text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(pub String);

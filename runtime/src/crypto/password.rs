@@ -49,6 +49,30 @@ pub fn verify(stored: &str, password: &[u8]) -> Result<Verdict, PasswordError> {
     Stored::parse(stored)?.verify(password)
 }
 
+/// What to keep of a new password: Argon2id, as OWASP advises. It blocks the thread for some ten milliseconds.
+///
+/// # Errors
+/// The password is too long.
+pub fn hash(password: &[u8]) -> Result<String, PasswordError> {
+    const MEMORY_KIB: u32 = 19_456;
+    const PASSES: u32 = 2;
+    check_password(password)?;
+    let mut salt = [0; 16];
+    let mut output = [0; 32];
+    let params = Params::new(MEMORY_KIB, PASSES, 1, Some(output.len())).map_err(|_| PasswordError::Form)?;
+    // Without randomness from the system there is no keeping of passwords.
+    getrandom::fill(&mut salt).map_err(|_| PasswordError::Busy)?;
+    let argon2 = Argon2::new(Variant::Argon2id, Version::V0x13, params);
+    argon2.hash_password_into(password, &salt, &mut output).map_err(|_| PasswordError::Form)?;
+    let [salt, output] = [salt.as_slice(), output.as_slice()].map(|bytes| STANDARD_NO_PAD.encode(bytes));
+    Ok(format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${salt}${output}"))
+}
+
+/// Whether `text` is what is kept of a password already.
+pub fn is_hash(text: &str) -> bool {
+    Stored::parse(text).is_ok()
+}
+
 fn check_password(password: &[u8]) -> Result<(), PasswordError> {
     if password.len() > limits::PASSWORD_BYTES { Err(PasswordError::TooLong(password.len())) } else { Ok(()) }
 }

@@ -12,7 +12,7 @@ use tokio::runtime::Handle as Control;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Outlook;
+use super::outlook::Outlook;
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::config::checked::{AccessLog as LogSettings, LogTarget, PluginCache};
@@ -20,6 +20,7 @@ use crate::limits;
 use crate::observe::access_log::{AccessLog, Format, Settings, Target};
 use crate::observe::failures::Failures;
 use crate::observe::metrics::Metrics;
+use crate::proposal::Configuration;
 
 /// Where compiled plugins are kept: where the configuration says, or where this machine keeps such things. Without such a
 /// place, plugins are compiled at every start.
@@ -50,13 +51,19 @@ pub(super) fn access_log(settings: &LogSettings) -> io::Result<Option<AccessLog>
     AccessLog::start(Settings { target, format }).map(Some)
 }
 
+/// What the admin server shows.
+pub(super) struct Seen {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) failures: Arc<Failures>,
+    pub(super) outlook: Outlook,
+}
+
 /// The admin server, if there is to be one.
 pub(super) fn admin(
     config: &Config,
     control: &Control,
-    metrics: Arc<Metrics>,
-    failures: Arc<Failures>,
-    outlook: Outlook,
+    seen: Seen,
+    configuration: Configuration,
     workers: usize,
 ) -> anyhow::Result<Option<(JoinHandle<io::Result<()>>, CancellationToken)>> {
     let Some(address) = &config.admin else { return Ok(None) };
@@ -64,7 +71,8 @@ pub(super) fn admin(
         TcpListener::bind(address.value).with_context(|| format!("cannot listen on {} for `admin`", address.value))?;
     tracing::info!(address = %listener.local_addr()?, "admin listening");
     let version = env!("CARGO_PKG_VERSION");
-    let admin = Arc::new(Admin::new(metrics, failures, Arc::new(outlook), version, workers));
+    let Seen { metrics, failures, outlook } = seen;
+    let admin = Arc::new(Admin::new(metrics, failures, Arc::new(outlook), configuration, version, workers));
     let end = CancellationToken::new();
     Ok(Some((control.spawn(admin.serve(listener, end.clone())), end)))
 }

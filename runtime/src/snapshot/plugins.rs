@@ -1,13 +1,13 @@
 //! From the plugin uses of a configuration to what a chain calls: components loaded, configs checked, grants given.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::checked::{self, Config, GrantedFolder, PluginUse};
+use super::components::{self, Components};
+use crate::config::checked::{Config, GrantedFolder, PluginUse};
 use crate::config::faults::{Faults, Span, suggest};
-use crate::config::file;
 use crate::config::values::Origin;
 use crate::host::breaker::Breaker;
 use crate::host::chain::Scope;
@@ -16,43 +16,11 @@ use crate::host::grants::{Folder, Grants};
 use crate::host::library::{Library, bundled};
 use crate::host::own_sink::{OWN, OwnSink};
 use crate::host::plugin_use::Use;
-use crate::limits;
 use crate::observe::metrics::Metrics;
 use crate::observe::sinks::{Sink, Sinks};
 use crate::snapshot::own_sinks::OwnSinks;
 use crate::store::Space;
 use crate::upstreams::Upstreams;
-
-/// Every plugin that this configuration can name: `None` where loading failed, which is a fault already.
-type Components = HashMap<String, Option<Arc<Component>>>;
-
-fn components(config: &Config, faults: &Faults, library: &mut Library) -> Components {
-    let mut components = Components::new();
-    for listed in &config.components {
-        let name = listed.name.value.as_str();
-        if bundled().iter().any(|(bundled, _)| *bundled == name) {
-            faults.at(&listed.name.span, format!("\"{name}\" is the name of a bundled plugin: choose another"));
-        }
-        components.insert(name.to_owned(), component(listed, faults, library));
-    }
-    components
-}
-
-fn component(listed: &checked::ComponentFile, faults: &Faults, library: &mut Library) -> Option<Arc<Component>> {
-    let path = &listed.path.value;
-    let span = &listed.path.span;
-    match file::read(path, limits::COMPONENT_BYTES) {
-        Err(problem) => {
-            let help = "build the plugin, or correct the path; a relative one starts at this file's folder";
-            faults.at_with_help(span, format!("{} {problem}", path.display()), help);
-            None
-        }
-        Ok(wasm) => library
-            .component(&wasm)
-            .map_err(|error| faults.at_with_help(span, format!("{} {error}", path.display()), error.help()))
-            .ok(),
-    }
-}
 
 /// Resolves plugin uses, noting what is wrong with them.
 pub(super) struct Plugins<'s> {
@@ -76,8 +44,14 @@ impl<'s> Plugins<'s> {
         sinks: &'s Sinks,
         own_sinks: OwnSinks<'s>,
     ) -> Self {
-        let components = components(config, faults, library);
+        let components = components::load(config, faults, library);
         Self { components, config, faults, library, upstreams, metrics, sinks, own_sinks }
+    }
+
+    /// The plugins beyond the bundled ones, by name.
+    pub(super) fn components(&self) -> BTreeMap<String, Arc<Component>> {
+        let listed = self.config.components.iter().map(|listed| listed.name.value.as_str());
+        listed.filter_map(|name| Some((name.to_owned(), self.components.get(name)?.clone()?))).collect()
     }
 
     /// `owner` is the name of the service or route that has them: each use there has counters of its own.

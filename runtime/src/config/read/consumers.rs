@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use toml::de::DeValue;
+
 use super::Reading;
 use crate::config::checked::{Consumer, Credential, SecretValue};
 use crate::config::faults::Faults;
-use crate::config::reader::{Fields, Value};
+use crate::config::reader::{Fields, Value, parse};
 use crate::config::secret::Secret;
 use crate::config::values::Name;
 
@@ -16,14 +18,29 @@ impl Reading<'_> {
     pub(super) fn consumer(&self, value: &Value<'_>) -> Option<Consumer> {
         let fields = Fields::of(value, "a consumer", self.faults)?;
         let help = "who this is; the upstream sees it as X-Consumer-Username";
-        let username = self.name("consumer", &fields, "username", help);
+        let username = self.name_or_id("consumer", &fields, "username", help);
         let custom_id =
             fields.value("custom_id").and_then(|_| self.name::<Name>("custom_id", &fields, "custom_id", ""));
-        let groups = fields.parse_all::<Name>("groups").into_iter().map(|group| group.value.to_string()).collect();
+        let groups = fields.array("groups").filter_map(|value| self.group(value)).collect();
         let credentials = fields.array("credentials").filter_map(|value| self.credential(value)).collect();
         fields.finish();
         let custom_id = custom_id.map(|id| id.value.to_string());
         Some(Consumer { username: username?, custom_id, groups, credentials })
+    }
+
+    /// Its name, or a table that has more to say.
+    fn group(&self, value: &Value<'_>) -> Option<String> {
+        let name = match value.get_ref() {
+            DeValue::Table(_) => {
+                let fields = Fields::of(value, "a group", self.faults)?;
+                self.marks("group", &fields);
+                let name = fields.require::<Name>("name", "what the plugin acl knows it by");
+                fields.finish();
+                name
+            }
+            _ => parse::<Name>(value, "each of `groups`", self.faults),
+        };
+        name.map(|name| name.value.to_string())
     }
 
     fn credential(&self, value: &Value<'_>) -> Option<Credential> {
@@ -33,6 +50,7 @@ impl Reading<'_> {
                 self.faults.conceal(secret.span());
             }
         }
+        self.marks("credential", &fields);
         let kind = fields.require::<Name>("kind", "the plugin that asks for it, by its name");
         // Whoever has a password has a name to go with it.
         let key = match (fields.parse::<Secret>("username"), fields.value("key")) {

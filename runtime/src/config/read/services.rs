@@ -20,7 +20,7 @@ const CRITERIA: [&str; 6] = ["hosts", "paths", "methods", "headers", "snis", "so
 impl Reading<'_> {
     pub(super) fn service(&self, value: &Value<'_>) -> Option<Service> {
         let fields = Fields::of(value, "a service", self.faults)?;
-        let name = self.name("service", &fields, "name", "a name for logs and metrics");
+        let name = self.name_or_id("service", &fields, "name", "a name for logs and metrics");
         let url = fields.require::<ServiceUrl>("url", "where the service is, like \"http://orders.internal:8080\"");
         let timeouts = self.timeouts(&fields);
         let retries = self.retries(&fields);
@@ -104,7 +104,7 @@ impl Reading<'_> {
 
     fn route(&self, value: &Value<'_>) -> Option<Route> {
         let fields = Fields::of(value, "a route", self.faults)?;
-        let name = self.name("route", &fields, "name", "a name for logs and metrics");
+        let name = self.name_or_id("route", &fields, "name", "a name for logs and metrics");
         let criteria = self.criteria(&fields);
         let schemes = self.schemes(&fields);
         let strip_path = fields.boolean("strip_path").unwrap_or(true);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use toml::de::DeValue;
 
+use super::Reading;
 use super::listeners::period_into;
-use super::{Reading, is_empty};
 use crate::config::checked::{Active, Balance, Dns, HashOn, Health, Passive, Probe, Target, TargetAddress, Upstream};
 use crate::config::reader::{Fields, Located, Value, parse};
 use crate::config::values::{FieldValue, NameServer, Period, PlainHost, ProbePath, Text};
@@ -19,9 +19,11 @@ impl Reading<'_> {
     pub(super) fn upstream(&self, value: &Value<'_>) -> Option<Upstream> {
         let fields = Fields::of(value, "an upstream", self.faults)?;
         let name = self.name("upstream", &fields, "name", "the name that services use as the host of their url");
+        self.marks("upstream", &fields);
         let targets: Vec<Target> = fields.array("targets").filter_map(|value| self.target(value)).collect();
-        if is_empty(fields.value("targets")) {
-            self.faults.at_with_help(fields.span(), "an upstream needs targets", "targets = [\"10.0.0.1:8080\"]");
+        if fields.value("targets").is_none() {
+            let help = "targets = [\"10.0.0.1:8080\"], or targets = [] for none yet";
+            self.faults.at_with_help(fields.span(), "an upstream needs targets", help);
         }
         let balance = self.balance(&fields);
         let health = self.health(&fields);
@@ -37,6 +39,7 @@ impl Reading<'_> {
             return Some(Target { address: address.value, weight: WEIGHT });
         }
         let fields = Fields::of(value, "a target", self.faults)?;
+        self.marks("target", &fields);
         let service = fields.parse::<PlainHost>("service");
         let address = match &service {
             Some(service) => Some(TargetAddress::Service(service.value.0.clone())),

@@ -158,6 +158,16 @@ impl Source {
         })
     }
 
+    /// The range, in CIDR notation.
+    pub fn network(&self) -> String {
+        self.net.to_string()
+    }
+
+    /// The port, if it has to be this one.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// Whether `peer` is there. An IPv4 peer of an IPv6 listener counts as IPv4.
     pub fn takes(&self, peer: SocketAddr) -> bool {
         self.net.contains(&peer.ip().to_canonical()) && self.port.is_none_or(|port| port == peer.port())

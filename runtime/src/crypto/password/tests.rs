@@ -166,3 +166,12 @@ fn who_goes_away_leaves_the_queue() {
         assert!(start.elapsed() < all, "{:?} of {all:?}", start.elapsed());
     });
 }
+
+#[test]
+fn a_new_hash_verifies_its_password_only_and_is_never_the_same() {
+    let kept = hash(b"open sesame").unwrap();
+    assert!(is_hash(&kept) && !is_hash("open sesame"));
+    assert_eq!(verify(&kept, b"open sesame"), Ok(Verdict::Match));
+    assert_eq!(verify(&kept, b"open barley"), Ok(Verdict::Mismatch));
+    assert_ne!(hash(b"open sesame").unwrap(), kept);
+}

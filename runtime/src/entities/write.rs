@@ -1,0 +1,385 @@
+//! Making, changing and removing entities: each is an edit of a table of gateway.toml.
+
+mod scope;
+
+use serde_json::{Value as Json, json};
+use toml_edit::DocumentMut;
+use uuid::Uuid;
+
+use super::error::{Error, FieldErrors};
+use super::index::{Entry, Index};
+use super::kinds::{Change, Entity, Kind, hidden};
+use super::schema::{Field, Notation, Type, check, defaults, missing};
+use super::tree::{element, push, remove as remove_element, table_mut};
+use crate::proposal::{Edited, Place, Step};
+use scope::Scope;
+
+/// What somebody wants an entity to be.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// What it is.
+    pub kind: Kind,
+    /// What its client says of it.
+    pub body: Entity,
+    /// How that is written.
+    pub notation: Notation,
+    /// What the path says that it belongs to: the field, and the other's id.
+    pub owner: Option<(&'static str, String)>,
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+/// Make a new one.
+///
+/// # Errors
+/// It is none that there may be.
+pub fn create(document: &mut DocumentMut, index: &Index, wish: &Wish) -> Result<Edited, Error> {
+    let said = wish.checked(index)?;
+    let id = match said.get("id").and_then(Json::as_str) {
+        Some(id) => id.to_ascii_lowercase(),
+        None => Uuid::new_v4().to_string(),
+    };
+    insert(document, index, wish, said, id)
+}
+
+/// Have the one that `key` names, by its id or its label, be as it is said, and no more of it; make it if there is none.
+///
+/// # Errors
+/// It is none that there may be.
+pub fn put(document: &mut DocumentMut, index: &Index, wish: &Wish, key: &str) -> Result<Edited, Error> {
+    let mut said = wish.checked(index)?;
+    if let Some(entry) = wish.find(index, key) {
+        let before = index.read(document, entry);
+        let mut after = over_defaults(wish.kind, said);
+        for kept in ["id", "created_at"] {
+            after.insert(kept.to_owned(), before.get(kept).cloned().unwrap_or_default());
+        }
+        // The path names it, whatever else it is called.
+        if let Some(label) = wish.kind.spec().label.filter(|_| Uuid::try_parse(key).is_err()) {
+            after.insert(label.to_owned(), json!(key));
+        }
+        make_up(wish.kind, &mut after);
+        return replace(document, index, wish, entry, before, after);
+    }
+    let id = match (Uuid::try_parse(key), wish.kind.spec().label) {
+        (Ok(id), _) => id.to_string(),
+        (Err(_), Some(label)) => {
+            said.insert(label.to_owned(), json!(key));
+            Uuid::new_v4().to_string()
+        }
+        (Err(_), None) => return Err(Error::primary_key(key)),
+    };
+    insert(document, index, wish, said, id)
+}
+
+/// Change what is said of the one that `key` names, and leave the rest.
+///
+/// # Errors
+/// There is none, or none such as it would be.
+pub fn update(document: &mut DocumentMut, index: &Index, wish: &Wish, key: &str) -> Result<Edited, Error> {
+    let entry = wish.find(index, key).ok_or_else(Error::not_found)?;
+    let said = wish.checked(index)?;
+    let before = index.read(document, entry);
+    let mut after = before.clone();
+    let said = said.into_iter().filter(|(name, _)| name != "id");
+    put_over(&mut after, &wish.kind.fields(), said);
+    replace(document, index, wish, entry, before, after)
+}
+
+/// Remove the one that `key` names; whether there was one.
+///
+/// # Errors
+/// Others need it.
+pub fn remove(
+    document: &mut DocumentMut,
+    index: &Index,
+    kind: Kind,
+    owner: Option<&(&'static str, String)>,
+    key: &str,
+) -> Result<Edited, Error> {
+    let Some(entry) = find(index, kind, owner, key) else {
+        return Ok(Edited { value: json!(false), at: Place::new() });
+    };
+    if kind == Kind::Service {
+        let is_of_it = |route: &Entry| route.owners.iter().any(|(_, id)| *id == entry.id);
+        if index.of_kind(Kind::Route).any(is_of_it) {
+            return Err(Error::referenced("services", "routes"));
+        }
+    }
+    // Uses that stand with consumers and hold for this only would hold for all without it.
+    let also = index.of_kind(Kind::Plugin).filter(|other| {
+        other.owners.len() > 1
+            && other.owners.iter().any(|(_, id)| *id == entry.id)
+            && !other.place.starts_with(&entry.place)
+    });
+    let mut places: Vec<&Place> = also.map(|other| &other.place).chain([&entry.place]).collect();
+    // From the end, so that none moves before its turn.
+    places.sort_by(|a, b| scope::positions(b).cmp(&scope::positions(a)));
+    for place in places {
+        remove_element(document, place);
+    }
+    Ok(Edited { value: json!(true), at: Place::new() })
+}
+
+/// The entity that `key` names, if it belongs to `owner`.
+pub fn find<'i>(
+    index: &'i Index,
+    kind: Kind,
+    owner: Option<&(&'static str, String)>,
+    key: &str,
+) -> Option<&'i Entry> {
+    let is_of = |entry: &&Entry| owner.is_none_or(|owner| entry.owners.contains(owner));
+    match kind {
+        // Called the same in different upstreams.
+        Kind::Target => index
+            .of_kind(kind)
+            .filter(|entry| entry.id.eq_ignore_ascii_case(key) || entry.label.as_deref() == Some(key))
+            .find(is_of),
+        _ => index.find(kind, key).filter(is_of),
+    }
+}
+
+impl Wish {
+    fn find<'i>(&self, index: &'i Index, key: &str) -> Option<&'i Entry> {
+        find(index, self.kind, self.owner.as_ref(), key)
+    }
+
+    /// What is said, checked, with others by their ids.
+    fn checked(&self, index: &Index) -> Result<Entity, Error> {
+        let spec = self.kind.spec();
+        let mut fields = self.kind.fields();
+        for (owner, kind) in spec.owners {
+            fields.push(Field::new(owner, Type::Foreign(kind.spec().collection), ""));
+        }
+        let mut body = self.body.clone();
+        if self.kind == Kind::Service {
+            take_url_apart(&mut body)?;
+        }
+        let mut said = check(&fields, &body, self.notation).map_err(Error::schema)?;
+        for (owner, kind) in spec.owners {
+            let Some(named) = said.get_mut(*owner).filter(|named| !named.is_null()) else { continue };
+            let by_id = named.get("id").and_then(Json::as_str).map(|id| index.by_id(*kind, id));
+            let by_name = || named.as_object()?.values().next()?.as_str().map(|name| index.by_label(*kind, name));
+            let found = by_id.or_else(by_name).flatten();
+            let found = found.ok_or_else(|| Error::foreign_key(owner, named, kind.spec().collection))?;
+            *named = json!({ "id": found.id });
+        }
+        if let Some((owner, id)) = &self.owner {
+            said.insert((*owner).to_owned(), json!({ "id": id }));
+        }
+        Ok(said)
+    }
+}
+
+/// Put a new one where it belongs.
+fn insert(document: &mut DocumentMut, index: &Index, wish: &Wish, said: Entity, id: String) -> Result<Edited, Error> {
+    let mut after = over_defaults(wish.kind, said);
+    after.insert("id".to_owned(), json!(id));
+    for time in ["created_at", "updated_at"] {
+        after.entry(time).and_modify(|said| {
+            if said.is_null() {
+                *said = json!(wish.now);
+            }
+        });
+    }
+    let made_up = make_up(wish.kind, &mut after);
+    let at = place(document, index, wish.kind, &after, None)?;
+    let mut shown = shown(wish.kind, after.clone());
+    // Nobody could know it otherwise.
+    shown.extend(made_up.iter().filter_map(|field| Some(((*field).to_owned(), after.get(*field)?.clone()))));
+    Ok(Edited { value: Json::Object(shown), at })
+}
+
+/// Have `entry`, which was `before`, be `after`.
+fn replace(
+    document: &mut DocumentMut,
+    index: &Index,
+    wish: &Wish,
+    entry: &Entry,
+    before: Entity,
+    mut after: Entity,
+) -> Result<Edited, Error> {
+    after.insert("updated_at".to_owned(), before.get("updated_at").cloned().unwrap_or_default());
+    if after == before {
+        return Ok(Edited { value: Json::Object(shown(wish.kind, after)), at: entry.place.clone() });
+    }
+    after.insert("updated_at".to_owned(), json!(wish.now));
+    let at = place(document, index, wish.kind, &after, Some((entry, before)))?;
+    Ok(Edited { value: Json::Object(shown(wish.kind, after)), at })
+}
+
+/// Write `after` to where it belongs, in place of what was there.
+fn place(
+    document: &mut DocumentMut,
+    index: &Index,
+    kind: Kind,
+    after: &Entity,
+    current: Option<(&Entry, Entity)>,
+) -> Result<Place, Error> {
+    let spec = kind.spec();
+    let wrong = missing(&kind.fields(), after);
+    if !wrong.is_empty() {
+        return Err(Error::schema(wrong));
+    }
+    let id = after.get("id").and_then(Json::as_str).unwrap_or_default();
+    check_unique(index, document, kind, after, current.as_ref().map(|(entry, _)| *entry))?;
+    let scope = Scope::of(index, document, kind, after)?;
+    let (at, before) = match current {
+        Some((entry, before)) if scope.is_that_of(entry) => (entry.place.clone(), before),
+        current => {
+            if let Some((entry, _)) = &current {
+                remove_element(document, &entry.place);
+            }
+            let list = table_mut(document, &scope.above, "").ok_or_else(Error::not_found)?;
+            let mut new = Entity::new();
+            if let Some(credential) = kind.credential() {
+                new.insert("kind".to_owned(), json!(credential));
+            }
+            let position = push(list, spec.list, new, spec.as_tables);
+            let position = position.ok_or_else(|| Error::entity(format!("`{}` is no list", spec.list)))?;
+            let mut at = scope.above.clone();
+            at.extend([Step::Key(spec.list.to_owned()), Step::Element(position)]);
+            (at, Entity::new())
+        }
+    };
+    let table = table_mut(document, &at, spec.label_key).ok_or_else(Error::not_found)?;
+    // What was made of a name has to be said, before that is another one.
+    table.insert("id", toml_edit::value(id));
+    kind.write(table, &Change { before: &before, after }).map_err(Error::schema)?;
+    scope.write(table);
+    Ok(at)
+}
+
+/// No other has its id, its label, or, for what has no label, says the same within the same.
+fn check_unique(
+    index: &Index,
+    document: &DocumentMut,
+    kind: Kind,
+    after: &Entity,
+    current: Option<&Entry>,
+) -> Result<(), Error> {
+    let is_other = |entry: &&Entry| current.is_none_or(|current| current.id != entry.id);
+    let clash = |fields: &[&str]| {
+        let fields = fields.iter().map(|field| ((*field).to_owned(), after.get(*field).cloned().unwrap_or_default()));
+        Err(Error::unique(fields.collect::<FieldErrors>()))
+    };
+    let text = |field: &str| after.get(field).and_then(Json::as_str);
+    if text("id").and_then(|id| index.by_id(kind, id)).filter(is_other).is_some() {
+        return clash(&["id"]);
+    }
+    let spec = kind.spec();
+    let unique = spec.label.filter(|_| kind != Kind::Target);
+    if let Some(label) = unique
+        && text(label).and_then(|called| index.by_label(kind, called)).filter(is_other).is_some()
+    {
+        // A key is no answer's business.
+        return if kind == Kind::KeyAuth {
+            Err(Error::unique(FieldErrors::from_iter([(label.to_owned(), json!("***"))])))
+        } else {
+            clash(&[label])
+        };
+    }
+    let also: &[&str] = match kind {
+        Kind::Plugin => &["name", "consumer", "route", "service"],
+        Kind::Acl => &["group", "consumer"],
+        Kind::Target => &["target", "upstream"],
+        Kind::Consumer if text("custom_id").is_some() => &["custom_id"],
+        _ => return Ok(()),
+    };
+    let same = |entry: &Entry| {
+        let said = |field: &&&str| {
+            element_field(index, document, entry, field) != after.get(**field).cloned().unwrap_or_default()
+        };
+        !also.iter().any(|field| said(&field))
+    };
+    if index.of_kind(kind).filter(is_other).any(same) { clash(also) } else { Ok(()) }
+}
+
+/// One field of an entity, read without the others.
+fn element_field(index: &Index, document: &DocumentMut, entry: &Entry, field: &str) -> Json {
+    if let Some((_, id)) = entry.owners.iter().find(|(owner, _)| *owner == field) {
+        return json!({ "id": id });
+    }
+    let spec = entry.kind.spec();
+    if spec.owners.iter().any(|(owner, _)| *owner == field) {
+        return Json::Null;
+    }
+    match field {
+        "name" | "group" | "target" => element(document, &entry.place)
+            .and_then(|element| element.text(spec.label_key))
+            .map_or(Json::Null, Json::from),
+        _ => index.read(document, entry).remove(field).unwrap_or_default(),
+    }
+}
+
+/// Invent what Kong invents where nothing is said; which fields that were.
+fn make_up(kind: Kind, entity: &mut Entity) -> Vec<&'static str> {
+    let fields: &[&'static str] = match kind {
+        Kind::KeyAuth => &["key"],
+        Kind::Jwt => &["key", "secret"],
+        Kind::HmacAuth => &["secret"],
+        _ => &[],
+    };
+    let unsaid = fields.iter().filter(|field| entity.get(**field).is_none_or(Json::is_null)).copied();
+    let unsaid: Vec<_> = unsaid.collect();
+    for field in &unsaid {
+        entity.insert((*field).to_owned(), json!(Uuid::new_v4().simple().to_string()));
+    }
+    unsaid
+}
+
+/// As clients may see it.
+fn shown(kind: Kind, entity: Entity) -> Entity {
+    hidden(kind, entity)
+}
+
+/// `url` stands for protocol, host, port and path.
+fn take_url_apart(body: &mut Entity) -> Result<(), Error> {
+    match body.remove("url") {
+        None | Some(Json::Null) => Ok(()),
+        Some(Json::String(url)) => {
+            url.parse::<crate::config::values::ServiceUrl>().map_err(|problem| Error::field("url", problem))?;
+            for (field, value) in super::kinds::split_url(&url) {
+                body.insert(field, value);
+            }
+            Ok(())
+        }
+        Some(_) => Err(Error::field("url", "expected a string")),
+    }
+}
+
+/// What a new one is: what is said, and else what it is if nothing is said.
+fn over_defaults(kind: Kind, said: Entity) -> Entity {
+    let fields = kind.fields();
+    let mut entity = defaults(&fields);
+    put_over(&mut entity, &fields, said);
+    entity
+}
+
+/// Put what is said over `entity`, null for as if nothing was said. What has fields of its own is put over field by field.
+fn put_over(entity: &mut Entity, fields: &[Field], said: impl IntoIterator<Item = (String, Json)>) {
+    for (name, value) in said {
+        let field = fields.iter().find(|field| field.name == name);
+        match (value, field.map(|field| field.takes), entity.get_mut(&name)) {
+            (Json::Null, _, Some(place)) => *place = field.map_or(Json::Null, Field::otherwise),
+            (Json::Object(value), Some(Type::Record(inner)), Some(Json::Object(place))) => {
+                put_over(place, inner, value)
+            }
+            (Json::Object(value), Some(Type::Object), Some(Json::Object(place))) => merge(place, value),
+            (value, _, _) => drop(entity.insert(name, value)),
+        }
+    }
+}
+
+fn merge(place: &mut Entity, said: Entity) {
+    for (name, value) in said {
+        match (value, place.get_mut(&name)) {
+            (Json::Null, _) => drop(place.remove(&name)),
+            (Json::Object(value), Some(Json::Object(place))) => merge(place, value),
+            (value, _) => drop(place.insert(name, value)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
