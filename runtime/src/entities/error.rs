@@ -27,7 +27,7 @@ impl Error {
             1 => format!("schema violation ({listed})"),
             _ => format!("{count} schema violations ({listed})"),
         };
-        Self::new(400, 2, "schema violation", message, Json::Object(fields))
+        Self::new(400, 2, "schema violation", &message, &Json::Object(fields))
     }
 
     /// One field is not what it may be.
@@ -43,7 +43,7 @@ impl Error {
     /// An id that is none (Kong: code 3).
     pub fn primary_key(id: &str) -> Self {
         let message = format!("invalid primary key: '{{id=\"{id}\"}}'");
-        Self::new(400, 3, "invalid primary key", message, json!({ "id": "expected a valid UUID" }))
+        Self::new(400, 3, "invalid primary key", &message, &json!({ "id": "expected a valid UUID" }))
     }
 
     /// A field names an entity that is not there (Kong: code 4).
@@ -51,19 +51,19 @@ impl Error {
         let message =
             format!("the foreign key '{}' does not reference an existing '{collection}' entity.", as_key(key));
         let fields = FieldErrors::from_iter([(field.to_owned(), key.clone())]);
-        Self::new(400, 4, "foreign key violation", message, Json::Object(fields))
+        Self::new(400, 4, "foreign key violation", &message, &Json::Object(fields))
     }
 
     /// The entity cannot go while others need it (Kong: code 4).
     pub fn referenced(collection: &str, by: &str) -> Self {
         let message = format!("an existing '{by}' entity references this '{collection}' entity");
-        Self::new(400, 4, "foreign key violation", message, json!({ "@referenced_by": by }))
+        Self::new(400, 4, "foreign key violation", &message, &json!({ "@referenced_by": by }))
     }
 
     /// Another entity has that already (Kong: code 5).
     pub fn unique(fields: FieldErrors) -> Self {
         let message = format!("UNIQUE violation detected on '{}'", as_key(&Json::Object(fields.clone())));
-        Self::new(409, 5, "unique constraint violation", message, Json::Object(fields))
+        Self::new(409, 5, "unique constraint violation", &message, &Json::Object(fields))
     }
 
     /// There is no such thing (Kong: the body has no code).
@@ -74,18 +74,18 @@ impl Error {
     /// A page that begins nowhere (Kong: code 7).
     pub fn offset(offset: &str) -> Self {
         let message = format!("'{offset}' is not a valid offset: take it from `next` of the page before");
-        Self::new(400, 7, "invalid offset", message, json!({ "offset": "invalid" }))
+        Self::new(400, 7, "invalid offset", &message, &json!({ "offset": "invalid" }))
     }
 
     /// A page that cannot have that many entries (Kong: code 8).
     pub fn size() -> Self {
         let message = "size must be an integer between 1 and 1000";
-        Self::new(400, 8, "invalid size", message.to_owned(), json!({ "size": message }))
+        Self::new(400, 8, "invalid size", message, &json!({ "size": message }))
     }
 
     /// It is not to be had this way (Kong: code 12).
     pub fn unsupported(message: &str) -> Self {
-        Self::new(405, 12, "operation unsupported", message.to_owned(), json!({}))
+        Self::new(405, 12, "operation unsupported", message, &json!({}))
     }
 
     /// Just words.
@@ -93,7 +93,7 @@ impl Error {
         Self { status, body: json!({ "message": message.into() }) }
     }
 
-    fn new(status: u16, code: u8, name: &str, message: String, fields: Json) -> Self {
+    fn new(status: u16, code: u8, name: &str, message: &str, fields: &Json) -> Self {
         Self { status, body: json!({ "code": code, "name": name, "message": message, "fields": fields }) }
     }
 }

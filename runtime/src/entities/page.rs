@@ -103,7 +103,7 @@ mod tests {
 
     fn pages(asked: &Page) -> Result<Vec<Vec<String>>, Error> {
         let consumer = |n: usize| {
-            let tags = if n % 2 == 0 { "[\"even\", \"all\"]" } else { "[\"odd\", \"all\"]" };
+            let tags = if n.is_multiple_of(2) { "[\"even\", \"all\"]" } else { "[\"odd\", \"all\"]" };
             format!("[[consumers]]\nusername = \"c{n}\"\ntags = {tags}\n")
         };
         let document: DocumentMut = (0..5).map(consumer).collect::<String>().parse().unwrap();

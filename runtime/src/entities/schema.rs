@@ -118,7 +118,7 @@ pub(super) fn missing(fields: &[Field], entity: &Map<String, Json>) -> FieldErro
         let value = entity.get(field.name).unwrap_or(&Json::Null);
         match (field.takes, value) {
             (_, Json::Null) if field.required => {
-                drop(wrong.insert(field.name.to_owned(), json!("required field missing")))
+                wrong.insert(field.name.to_owned(), json!("required field missing"));
             }
             (Type::Record(inner), Json::Object(value)) => {
                 let inside = missing(inner, value);

@@ -96,10 +96,7 @@ pub(super) fn table_mut<'d>(document: &'d mut DocumentMut, place: &[Step], key: 
 /// Put one more element at the end of the list under `key`, which is made if it is not there: `[[key]]` in a table that
 /// has lines of its own, if that is how such lists are written, or else between brackets. Gives its position.
 pub(super) fn push(table: &mut dyn TableLike, key: &str, element: Map<String, Json>, as_tables: bool) -> Option<usize> {
-    let inline = match to_toml(&Json::Object(element))? {
-        Value::InlineTable(table) => table,
-        _ => return None,
-    };
+    let Value::InlineTable(inline) = to_toml(&Json::Object(element))? else { return None };
     if table.get(key).is_none_or(Item::is_none) {
         let new = if as_tables { Item::ArrayOfTables(ArrayOfTables::new()) } else { Item::Value(Array::new().into()) };
         table.insert(key, new);

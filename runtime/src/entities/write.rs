@@ -39,7 +39,7 @@ pub fn create(document: &mut DocumentMut, index: &Index, wish: &Wish) -> Result<
         Some(id) => id.to_ascii_lowercase(),
         None => Uuid::new_v4().to_string(),
     };
-    insert(document, index, wish, said, id)
+    insert(document, index, wish, said, &id)
 }
 
 /// Have the one that `key` names, by its id or its label, be as it is said, and no more of it; make it if there is none.
@@ -69,7 +69,7 @@ pub fn put(document: &mut DocumentMut, index: &Index, wish: &Wish, key: &str) ->
         }
         (Err(_), None) => return Err(Error::primary_key(key)),
     };
-    insert(document, index, wish, said, id)
+    insert(document, index, wish, said, &id)
 }
 
 /// Change what is said of the one that `key` names, and leave the rest.
@@ -114,7 +114,7 @@ pub fn remove(
     });
     let mut places: Vec<&Place> = also.map(|other| &other.place).chain([&entry.place]).collect();
     // From the end, so that none moves before its turn.
-    places.sort_by(|a, b| scope::positions(b).cmp(&scope::positions(a)));
+    places.sort_by_key(|place| std::cmp::Reverse(scope::positions(place)));
     for place in places {
         remove_element(document, place);
     }
@@ -122,12 +122,7 @@ pub fn remove(
 }
 
 /// The entity that `key` names, if it belongs to `owner`.
-pub fn find<'i>(
-    index: &'i Index,
-    kind: Kind,
-    owner: Option<&(&'static str, String)>,
-    key: &str,
-) -> Option<&'i Entry> {
+pub fn find<'i>(index: &'i Index, kind: Kind, owner: Option<&(&'static str, String)>, key: &str) -> Option<&'i Entry> {
     let is_of = |entry: &&Entry| owner.is_none_or(|owner| entry.owners.contains(owner));
     match kind {
         // Called the same in different upstreams.
@@ -172,7 +167,7 @@ impl Wish {
 }
 
 /// Put a new one where it belongs.
-fn insert(document: &mut DocumentMut, index: &Index, wish: &Wish, said: Entity, id: String) -> Result<Edited, Error> {
+fn insert(document: &mut DocumentMut, index: &Index, wish: &Wish, said: Entity, id: &str) -> Result<Edited, Error> {
     let mut after = over_defaults(wish.kind, said);
     after.insert("id".to_owned(), json!(id));
     for time in ["created_at", "updated_at"] {
@@ -363,7 +358,7 @@ fn put_over(entity: &mut Entity, fields: &[Field], said: impl IntoIterator<Item 
         match (value, field.map(|field| field.takes), entity.get_mut(&name)) {
             (Json::Null, _, Some(place)) => *place = field.map_or(Json::Null, Field::otherwise),
             (Json::Object(value), Some(Type::Record(inner)), Some(Json::Object(place))) => {
-                put_over(place, inner, value)
+                put_over(place, inner, value);
             }
             (Json::Object(value), Some(Type::Object), Some(Json::Object(place))) => merge(place, value),
             (value, _, _) => drop(entity.insert(name, value)),
