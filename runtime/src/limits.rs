@@ -369,6 +369,19 @@ pub const ADMIN_HEAD_BYTES: usize = 16 << 10;
 pub const ADMIN_CONNECTION_TIME: Duration = Duration::from_secs(60);
 /// How long its last answer may then take, or at the gateway's end; this also bounds a client that reads nothing.
 pub const ADMIN_LAST_ANSWER: Duration = Duration::from_secs(5);
+/// Largest body of a request to the admin API, in bytes; plugins that are uploaded have a bound of their own
+/// ([`COMPONENT_BYTES`]). A declarative configuration of a thousand services takes one of them.
+pub const ADMIN_BODY_BYTES: usize = 16 << 20;
+/// The whole of such a body must be there after this.
+pub const ADMIN_BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Objects and arrays in one another of such a body.
+pub const ADMIN_BODY_DEPTH: usize = 32;
+/// Fields of a form in it, and parameters of a query (Kong: 100, and leaves out the rest).
+pub const ADMIN_FORM_FIELDS: usize = 1_000;
+/// Header fields of a part of a multipart form: browsers and curl send two.
+pub const ADMIN_PART_HEADERS: usize = 16;
+/// Bytes of them.
+pub const ADMIN_PART_HEAD_BYTES: usize = 4 << 10;
 
 /// Longest host name or server name, with some room (RFC 1035: 253); a longer one in a request is nobody's.
 pub const HOST_BYTES: usize = 255;

@@ -1,13 +1,18 @@
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::error::Phase;
+use crate::limits;
 use crate::observe::metrics::Health;
 use crate::observe::record::tests::plain;
 use crate::observe::record::{Failing, Record};
@@ -101,12 +106,19 @@ async fn what_is_asked_is_answered() {
     let (status, json) = admin.json("/ready").await;
     assert_eq!((status, &json["ready"]), (503, &false.into()));
 
-    for unknown in ["/", "/nothing", "/metrics/x", "/status/"] {
+    for unknown in ["/", "/nothing", "/metrics/x"] {
         assert_eq!(admin.json(unknown).await, (404, serde_json::json!({ "message": "Not found" })), "{unknown}");
     }
-    let (status, head, _) = admin.ask("POST", "/status", "localhost").await;
+    // As with Kong, a slash more or less makes no difference.
+    assert_eq!(admin.json("//status/").await.0, 200);
+    let (status, head, body) = admin.ask("POST", "/status", "localhost").await;
     assert_eq!(status, 405);
-    assert!(head.contains("allow: get, head"), "{head}");
+    assert!(head.contains("allow: get, head, options"), "{head}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&body["message"], &body["code"]), (&"Method not allowed".into(), &12.into()));
+    let (status, head, body) = admin.ask("OPTIONS", "/status", "localhost").await;
+    assert_eq!((status, &*body), (204, ""));
+    assert!(head.contains("allow: get, head, options") && !head.contains("content-length"), "{head}");
 }
 
 #[tokio::test]
