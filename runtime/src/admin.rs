@@ -5,23 +5,32 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
 
+use crate::limits;
 use crate::observe::failures::Failures;
 use crate::observe::metrics::{Extra, Metrics, TargetState};
 
 pub mod answer;
+mod audit;
 pub mod body;
+pub mod doors;
 pub mod form;
 mod intake;
+pub mod listener;
 pub mod multipart;
+pub mod pace;
 mod query;
 pub mod request;
 pub mod router;
 mod server;
+mod upload;
 
 use answer::Answer;
+use doors::Doors;
+use pace::Pace;
 use request::{Query, Request, Role};
 use router::Router;
 
@@ -39,9 +48,12 @@ pub struct Admin {
     pub workers: usize,
     /// When the gateway started.
     pub started: Instant,
-    /// The names by which this server may be asked, besides "localhost" and any address: the host of `admin.address`,
-    /// if it is a name.
-    pub hosts: Vec<String>,
+    /// Who may come in; changes with the configuration.
+    pub doors: Arc<ArcSwap<Doors>>,
+    /// How often.
+    pub pace: Pace,
+    /// Room for bodies, in KiB.
+    pub bodies: Semaphore,
     /// What can be asked.
     pub endpoints: Router<Handler>,
     /// One scrape at a time: each takes memory and a thread.
@@ -70,7 +82,7 @@ pub enum Readiness {
 }
 
 impl Admin {
-    /// With the usual number of scrapes at a time, and no names but "localhost".
+    /// With doors that stand open to this machine, until `doors` is given others.
     pub fn new(
         metrics: Arc<Metrics>,
         failures: Arc<Failures>,
@@ -78,9 +90,19 @@ impl Admin {
         version: &'static str,
         workers: usize,
     ) -> Self {
-        let (started, scrapes) = (Instant::now(), Semaphore::new(1));
-        let endpoints = endpoints();
-        Self { metrics, failures, gateway, version, workers, started, hosts: Vec::new(), endpoints, scrapes }
+        Self {
+            metrics,
+            failures,
+            gateway,
+            version,
+            workers,
+            started: Instant::now(),
+            doors: Arc::default(),
+            pace: Pace::default(),
+            bodies: Semaphore::new(limits::ADMIN_BODIES_KIB as usize),
+            endpoints: endpoints(),
+            scrapes: Semaphore::new(1),
+        }
     }
 
     async fn metrics(&self) -> Answer {

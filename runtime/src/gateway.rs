@@ -13,16 +13,17 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle as Control;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use parts::{access_log, admin, cache};
+use parts::{AdminServer, access_log, admin, cache};
 
 pub use check::{Checked, check};
 
+use crate::admin::doors::Doors;
 use crate::admin::{Readiness, View};
 use crate::balance::Standing;
 use crate::config::checked::{AccessLog as LogSettings, Counters as CounterSettings, LogTarget, PluginCache};
+use crate::config::values::Bind;
 use crate::config::{self, Config, Report};
 use crate::file_limit;
 use crate::host::engine::Engine;
@@ -55,8 +56,7 @@ pub struct Gateway {
     retired: Vec<Arc<Snapshot>>,
     drain: CancellationToken,
     access_log: Option<Arc<AccessLog>>,
-    /// The admin server, and what ends it.
-    admin: Option<(JoinHandle<io::Result<()>>, CancellationToken)>,
+    admin: Option<AdminServer>,
     services: Arc<Services>,
     watch: Watch,
     signals: Signals,
@@ -85,7 +85,7 @@ struct Fixed {
     workers: Option<usize>,
     connections_per_worker: usize,
     access_log: LogSettings,
-    admin: Option<std::net::SocketAddr>,
+    admin: Option<Bind>,
     plugin_cache: PluginCache,
     counters: CounterSettings,
 }
@@ -96,7 +96,7 @@ impl Fixed {
             workers: config.workers,
             connections_per_worker: config.limits.connections_per_worker,
             access_log: config.access_log.clone(),
-            admin: config.admin.as_ref().map(|address| address.value),
+            admin: config.admin.as_ref().map(|admin| admin.address.value.clone()),
             plugin_cache: config.plugin_cache.clone(),
             counters: config.counters.clone(),
         }
@@ -108,7 +108,7 @@ impl Fixed {
             (self.workers != other.workers).then_some("`workers`"),
             (self.connections_per_worker != other.connections_per_worker).then_some("`limits.connections_per_worker`"),
             (self.access_log != other.access_log).then_some("`access_log`"),
-            (self.admin != other.admin).then_some("`admin`"),
+            (self.admin != other.admin).then_some("`admin.address`"),
             (self.plugin_cache != other.plugin_cache).then_some("`plugin_cache`"),
             (self.counters != other.counters).then_some("`counters`"),
         ];
@@ -154,6 +154,7 @@ impl Gateway {
         };
         let mut listeners = Listeners::default();
         let change = listeners.prepare(&config.listeners, count, &faults);
+        let doors = config.admin.as_ref().and_then(|admin| Doors::new(admin, &faults));
         let snapshot = snapshot::build(&config, faults, &mut stock, change.ids(), 1)?;
         watch.set_files(files(path, &config, &stock.watched));
 
@@ -168,7 +169,13 @@ impl Gateway {
         let live: Live = Arc::new(ArcSwap::from_pointee(snapshot));
         let drain = CancellationToken::new();
         let outlook = Outlook { live: Arc::clone(&live), drain: drain.clone(), access_log: access_log.clone() };
-        let admin = admin(&config, control, Arc::clone(&metrics), Arc::clone(&failures), outlook, count)?;
+        let admin = match (&config.admin, doors) {
+            (Some(listed), Some(doors)) => {
+                let shared = (Arc::clone(&metrics), Arc::clone(&failures));
+                Some(admin(listed, doors, control, shared, outlook, count)?)
+            }
+            _ => None,
+        };
         let worker = |id| {
             let lines = access_log.as_ref().map_or_else(Lines::off, |log| log.lines());
             let observer =
@@ -250,10 +257,14 @@ impl Gateway {
         }
         let generation = self.live.load().generation + 1;
         let change = self.listeners.prepare(&config.listeners, self.workers.len(), &faults);
+        let doors = config.admin.as_ref().and_then(|admin| Doors::new(admin, &faults));
         let next = snapshot::build(&config, faults, &mut self.stock, change.ids(), generation);
         self.watch.set_files(files(&self.path, &config, &self.stock.watched));
         let next = next?;
         next.sinks.begin();
+        if let (Some(admin), Some(doors)) = (&self.admin, doors) {
+            admin.doors.store(Arc::new(doors));
+        }
         self.retired.push(self.live.swap(Arc::new(next)));
         self.workers.iter().for_each(|worker| worker.tell(Order::Refresh));
         self.listeners.apply(change, &self.workers);
@@ -271,9 +282,9 @@ impl Gateway {
             // No worker is left that could hand anything in.
             sinks.end().await;
             // To the last, whoever asks hears that the gateway is draining.
-            if let Some((server, end)) = admin {
-                end.cancel();
-                drop(server.await);
+            if let Some(admin) = admin {
+                admin.end.cancel();
+                drop(admin.task.await);
             }
             // What the workers have handed over is still to be written.
             let written = tokio::task::spawn_blocking(move || drop(access_log)).await;

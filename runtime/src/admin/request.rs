@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -94,6 +95,16 @@ impl fmt::Display for Role {
             Self::Plugins => "plugins",
             Self::Write => "write",
         })
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let roles = [Self::Read, Self::Plugins, Self::Write];
+        let found = roles.into_iter().find(|role| role.to_string() == text);
+        found.ok_or_else(|| format!("there is no role \"{text}\""))
     }
 }
 

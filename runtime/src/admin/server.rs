@@ -6,24 +6,26 @@ use std::sync::Arc;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Admin;
+use super::listener::{Listener, Stream};
 use super::request::Peer;
 use crate::limits;
+use crate::tls::fault::client_fault;
+use crate::tls::session::Session;
 
 impl Admin {
     /// Serve on `listener` until `end`; then answer what has been asked, and return.
     ///
     /// # Errors
     /// The listener is none that can be waited for.
-    pub async fn serve(self: Arc<Self>, listener: std::net::TcpListener, end: CancellationToken) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
+    pub async fn serve(self: Arc<Self>, listener: Listener, end: CancellationToken) -> io::Result<()> {
+        let listener = listener.accepting()?;
         let permits = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS));
         let connections = TaskTracker::new();
         // Cancelling loses at most a connection that has not said anything yet.
@@ -31,7 +33,6 @@ impl Admin {
             let Some(accepted) = end.run_until_cancelled(listener.accept()).await else { break };
             match accepted {
                 Ok((stream, peer)) => {
-                    let peer = Peer::Address(peer.ip().to_canonical());
                     let connection = Arc::clone(&self).connection(stream, peer, end.clone());
                     connections.spawn(async move {
                         connection.await;
@@ -51,17 +52,43 @@ impl Admin {
         Ok(())
     }
 
+    /// Serve one connection, over TLS if that is spoken.
+    async fn connection(self: Arc<Self>, stream: Stream, peer: Peer, end: CancellationToken) {
+        let Some(acceptor) = self.doors.load().acceptor() else {
+            return self.http(stream, None, peer, end).await;
+        };
+        let handshake = timeout(limits::HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+        match end.run_until_cancelled(handshake).await {
+            Some(Ok(Ok(stream))) => {
+                let session = Session::of(stream.get_ref().1);
+                self.http(stream, Some(session), peer, end).await;
+            }
+            Some(Ok(Err(error))) => {
+                tracing::info!(%peer, "a TLS handshake with the admin API failed: {}", client_fault(&error));
+            }
+            Some(Err(_)) => tracing::info!(%peer, "a TLS handshake with the admin API took too long"),
+            None => {}
+        }
+    }
+
     /// Serve one connection for its time.
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: Peer, end: CancellationToken) {
+    async fn http(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        session: Option<Session>,
+        peer: Peer,
+        end: CancellationToken,
+    ) {
+        let session = Arc::new(session);
         // Locked while a request is worked on.
         let working = Arc::new(Mutex::new(()));
         let service = {
             let working = Arc::clone(&working);
             service_fn(move |request| {
-                let (admin, working) = (Arc::clone(&self), Arc::clone(&working));
+                let (admin, working, session) = (Arc::clone(&self), Arc::clone(&working), Arc::clone(&session));
                 async move {
                     let _working = working.lock().await;
-                    Ok::<_, std::convert::Infallible>(admin.answer(request, peer).await)
+                    Ok::<_, std::convert::Infallible>(admin.answer(request, session.as_ref().as_ref(), peer).await)
                 }
             })
         };

@@ -2,11 +2,11 @@
 //! admin server.
 
 use std::io;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use tidegate_precompiled::Cache;
 use tokio::runtime::Handle as Control;
 use tokio::task::JoinHandle;
@@ -14,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Outlook;
 use crate::admin::Admin;
+use crate::admin::doors::Doors;
+use crate::admin::listener::Listener;
 use crate::config::Config;
-use crate::config::checked::{AccessLog as LogSettings, LogTarget, PluginCache};
+use crate::config::checked::{AccessLog as LogSettings, Admin as AdminSettings, LogTarget, PluginCache};
+use crate::config::values::Bind;
 use crate::limits;
 use crate::observe::access_log::{AccessLog, Format, Settings, Target};
 use crate::observe::failures::Failures;
@@ -50,21 +53,34 @@ pub(super) fn access_log(settings: &LogSettings) -> io::Result<Option<AccessLog>
     AccessLog::start(Settings { target, format }).map(Some)
 }
 
-/// The admin server, if there is to be one.
+/// The admin server.
+pub(super) struct AdminServer {
+    pub(super) task: JoinHandle<io::Result<()>>,
+    /// What ends it.
+    pub(super) end: CancellationToken,
+    /// Who may come in.
+    pub(super) doors: Arc<ArcSwap<Doors>>,
+}
+
+/// Serve the admin API.
 pub(super) fn admin(
-    config: &Config,
+    listed: &AdminSettings,
+    doors: Doors,
     control: &Control,
-    metrics: Arc<Metrics>,
-    failures: Arc<Failures>,
+    (metrics, failures): (Arc<Metrics>, Arc<Failures>),
     outlook: Outlook,
     workers: usize,
-) -> anyhow::Result<Option<(JoinHandle<io::Result<()>>, CancellationToken)>> {
-    let Some(address) = &config.admin else { return Ok(None) };
-    let listener =
-        TcpListener::bind(address.value).with_context(|| format!("cannot listen on {} for `admin`", address.value))?;
-    tracing::info!(address = %listener.local_addr()?, "admin listening");
+) -> anyhow::Result<AdminServer> {
+    let address = &listed.address.value;
+    let listener = Listener::bind(address).with_context(|| format!("cannot listen on {address} for `admin`"))?;
+    tracing::info!(address = %listener.address()?, "admin listening");
+    let clear = matches!(address, Bind::Tcp(address) if !address.ip().is_loopback()) && listed.tls.is_none();
+    if clear {
+        tracing::warn!("tokens for the admin API pass {address} in the clear: set `admin.tls`");
+    }
     let version = env!("CARGO_PKG_VERSION");
     let admin = Arc::new(Admin::new(metrics, failures, Arc::new(outlook), version, workers));
-    let end = CancellationToken::new();
-    Ok(Some((control.spawn(admin.serve(listener, end.clone())), end)))
+    admin.doors.store(Arc::new(doors));
+    let (end, doors) = (CancellationToken::new(), Arc::clone(&admin.doors));
+    Ok(AdminServer { task: control.spawn(admin.serve(listener, end.clone())), end, doors })
 }
