@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "nothing outside of a test binary could reach anything")]
 
 mod access_log;
+mod admin;
 mod answers;
 mod bad_input;
 mod bodies;

@@ -1,6 +1,7 @@
 //! What the tests stand on: a gateway process, upstreams of every kind, clients, certificates, a name server.
 
 pub mod access;
+pub mod admin;
 pub mod certs;
 pub mod client;
 pub mod dns;

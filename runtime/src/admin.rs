@@ -1,32 +1,46 @@
-//! What operators and their machines may ask the gateway: metrics, status, readiness, failures. A small server of the
-//! control plane's; it only reads, and no request of a client's ever waits for it.
+//! What operators and their machines may ask the gateway, and have it change: metrics, status, failures, and Kong's
+//! entities. A small server of the control plane's; no request of a client's ever waits for it.
 
-use std::io;
-use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use arc_swap::ArcSwap;
+use http::{Method, StatusCode};
+use serde::Serialize;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use crate::component_files::ComponentFiles;
 use crate::limits;
 use crate::observe::failures::Failures;
 use crate::observe::metrics::{Extra, Metrics, TargetState};
 use crate::proposal::Configuration;
 
-mod answer;
+pub mod answer;
+mod audit;
+pub mod body;
+mod change;
+mod components;
+pub mod doors;
+mod entities;
+pub mod form;
+mod generations;
+mod intake;
+pub mod listener;
+pub mod multipart;
+pub mod pace;
 mod query;
+pub mod request;
+mod root;
+pub mod router;
+mod server;
+mod upload;
 
 use answer::Answer;
+use doors::Doors;
+use pace::Pace;
+use request::{Query, Request, Role};
+use router::Router;
 
 /// What the answers are made of.
 pub struct Admin {
@@ -38,15 +52,22 @@ pub struct Admin {
     pub gateway: Arc<dyn View>,
     /// What is looked at and changed.
     pub configuration: Configuration,
+    /// Plugin files that were uploaded.
+    pub component_files: ComponentFiles,
     /// The gateway's version.
     pub version: &'static str,
     /// Worker threads.
     pub workers: usize,
     /// When the gateway started.
     pub started: Instant,
-    /// The names by which this server may be asked, besides "localhost" and any address: the host of `admin.address`,
-    /// if it is a name.
-    pub hosts: Vec<String>,
+    /// Who may come in; changes with the configuration.
+    pub doors: Arc<ArcSwap<Doors>>,
+    /// How often.
+    pub pace: Pace,
+    /// Room for bodies, in KiB.
+    pub bodies: Semaphore,
+    /// What can be asked.
+    pub endpoints: Router<Handler>,
     /// One scrape at a time: each takes memory and a thread.
     pub scrapes: Semaphore,
 }
@@ -59,8 +80,25 @@ pub trait View: Send + Sync + 'static {
     fn readiness(&self) -> Readiness;
     /// Lines of the access log that were lost.
     fn access_log_dropped(&self) -> u64;
+    /// The plugins beyond the bundled ones.
+    fn components(&self) -> Vec<ComponentInfo>;
     /// All targets of the live generation.
     fn targets(&self) -> Vec<TargetState>;
+}
+
+/// A plugin beyond the bundled ones, as it is loaded.
+#[derive(Debug, Clone, Serialize)]
+pub struct ComponentInfo {
+    /// What uses call it.
+    pub name: String,
+    /// What it calls itself.
+    pub plugin: String,
+    /// Its own version.
+    pub version: String,
+    /// Its place in a chain.
+    pub priority: i32,
+    /// SHA-256 of its file.
+    pub sha256: String,
 }
 
 /// Whether clients should be sent here.
@@ -73,105 +111,28 @@ pub enum Readiness {
 }
 
 impl Admin {
-    /// With the usual number of scrapes at a time, and no names but "localhost".
+    /// With doors that stand open to this machine, until `doors` is given others.
     pub fn new(
-        metrics: Arc<Metrics>,
-        failures: Arc<Failures>,
+        (metrics, failures): (Arc<Metrics>, Arc<Failures>),
         gateway: Arc<dyn View>,
         configuration: Configuration,
-        version: &'static str,
+        component_files: ComponentFiles,
         workers: usize,
     ) -> Self {
-        let (started, scrapes) = (Instant::now(), Semaphore::new(1));
-        Self { metrics, failures, gateway, configuration, version, workers, started, hosts: Vec::new(), scrapes }
-    }
-
-    /// Serve on `listener` until `end`; then answer what has been asked, and return.
-    ///
-    /// # Errors
-    /// The listener is none that can be waited for.
-    pub async fn serve(self: Arc<Self>, listener: std::net::TcpListener, end: CancellationToken) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let permits = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS));
-        let connections = TaskTracker::new();
-        // Cancelling loses at most a connection that has not said anything yet.
-        while let Some(Ok(permit)) = end.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await {
-            let Some(accepted) = end.run_until_cancelled(listener.accept()).await else { break };
-            match accepted {
-                Ok((stream, _)) => {
-                    let connection = Arc::clone(&self).connection(stream, end.clone());
-                    connections.spawn(async move {
-                        connection.await;
-                        drop(permit);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the admin API could not accept a connection");
-                    sleep(limits::ACCEPT_BACKOFF).await;
-                }
-            }
-        }
-        drop(listener);
-        connections.close();
-        // Each has a deadline of its own.
-        connections.wait().await;
-        Ok(())
-    }
-
-    /// Serve one connection for its time.
-    async fn connection(self: Arc<Self>, stream: TcpStream, end: CancellationToken) {
-        let service = service_fn(move |request| {
-            let admin = Arc::clone(&self);
-            async move { Ok::<_, std::convert::Infallible>(admin.answer(&request).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits::ADMIN_HEAD_TIMEOUT)
-            .max_buf_size(limits::ADMIN_HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        // All branches leave the connection where it is, so nothing is lost by the others being dropped.
-        let ended = tokio::select! {
-            ended = &mut connection => Some(ended),
-            () = end.cancelled() => None,
-            () = sleep(limits::ADMIN_CONNECTION_TIME) => None,
-        };
-        let ended = match ended {
-            Some(ended) => Ok(ended),
-            None => {
-                connection.as_mut().graceful_shutdown();
-                timeout(limits::ADMIN_LAST_ANSWER, connection).await
-            }
-        };
-        match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "admin connection ended"),
-            Err(_) => tracing::debug!("admin connection cut off: its client does not read"),
-        }
-    }
-
-    async fn answer(&self, request: &Request<Incoming>) -> Response<http_body_util::Full<Bytes>> {
-        let answer = match self.check_host(request) {
-            Ok(()) => self.look_up(request).await,
-            Err(refusal) => refusal,
-        };
-        answer.into_response(request.method())
-    }
-
-    async fn look_up(&self, request: &Request<Incoming>) -> Answer {
-        let path = request.uri().path();
-        if !["/metrics", "/status", "/ready", "/failures"].contains(&path) {
-            return Answer::message(StatusCode::NOT_FOUND, "Not found");
-        }
-        if ![Method::GET, Method::HEAD].contains(request.method()) {
-            return Answer::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
-        }
-        match path {
-            "/metrics" => self.metrics().await,
-            "/status" => self.status(),
-            "/ready" => self.ready(),
-            _ => self.failures(request.uri().query().unwrap_or_default()),
+        Self {
+            metrics,
+            failures,
+            gateway,
+            configuration,
+            component_files,
+            version: env!("CARGO_PKG_VERSION"),
+            workers,
+            started: Instant::now(),
+            doors: Arc::default(),
+            pace: Pace::default(),
+            bodies: Semaphore::new(limits::ADMIN_BODIES_KIB as usize),
+            endpoints: endpoints(),
+            scrapes: Semaphore::new(1),
         }
     }
 
@@ -219,7 +180,7 @@ impl Admin {
     }
 
     /// A list as Kong's admin API shows lists.
-    fn failures(&self, query: &str) -> Answer {
+    fn failures(&self, query: &Query) -> Answer {
         match query::failures(query) {
             Ok(query) => {
                 let failures = self.failures.list(&query);
@@ -229,38 +190,34 @@ impl Admin {
             Err(problem) => Answer::message(StatusCode::BAD_REQUEST, &problem),
         }
     }
+}
 
-    /// A page from somewhere else may have its own name lead here (DNS rebinding), and a browser will let it read our
-    /// answers; but it has to ask by that name. An address cannot be made to lead elsewhere.
-    fn check_host(&self, request: &Request<Incoming>) -> Result<(), Answer> {
-        let mut hosts = request.headers().get_all(http::header::HOST).iter();
-        let host = match (hosts.next(), hosts.next()) {
-            (Some(host), None) => host.to_str().ok().and_then(|host| host.parse::<http::uri::Authority>().ok()),
-            // No browser speaks HTTP/1.0.
-            (None, None) if request.version() == http::Version::HTTP_10 => return Ok(()),
-            _ => None,
-        };
-        let Some(host) = host.filter(|host| !host.as_str().contains('@')) else {
-            return Err(Answer::message(StatusCode::BAD_REQUEST, "the request needs one valid Host"));
-        };
-        // What an absolute target names goes before Host (RFC 9112, section 3.2.2), so both have to be ours.
-        let names = [Some(&host), request.uri().authority()];
-        match names.into_iter().flatten().find(|name| !self.is_ours(name.host())) {
-            None => Ok(()),
-            Some(foreign) => {
-                let host = foreign.host();
-                let message = format!("\"{host}\" is not a name of this admin API: ask it by address, or as localhost");
-                Err(Answer::message(StatusCode::FORBIDDEN, &message))
-            }
-        }
+/// What is answered where it is asked for.
+fn endpoints() -> Router<Handler> {
+    let mut endpoints = Router::default();
+    endpoints.add(Method::GET, "/metrics", Role::Read, handler(|admin, _| async move { admin.metrics().await }));
+    endpoints.add(Method::GET, "/status", Role::Read, handler(|admin, _| async move { admin.status() }));
+    endpoints.add(Method::GET, "/ready", Role::None, handler(|admin, _| async move { admin.ready() }));
+    let failures = handler(|admin, request| async move { admin.failures(&request.query) });
+    endpoints.add(Method::GET, "/failures", Role::Read, failures);
+    for add in [root::add, entities::add, generations::add, components::add] {
+        add(&mut endpoints);
     }
+    endpoints
+}
 
-    fn is_ours(&self, host: &str) -> bool {
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let named =
-            self.hosts.iter().map(String::as_str).chain(["localhost"]).any(|own| own.eq_ignore_ascii_case(host));
-        named || bare.parse::<IpAddr>().is_ok()
-    }
+/// What is done for a request that has come in.
+pub type Handler = Box<dyn Fn(Arc<Admin>, Request) -> Answering + Send + Sync>;
+
+/// An answer on its way.
+pub type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// `ask` as an endpoint of a [`Router`].
+fn handler<A>(ask: impl Fn(Arc<Admin>, Request) -> A + Send + Sync + 'static) -> Handler
+where
+    A: Future<Output = Answer> + Send + 'static,
+{
+    Box::new(move |admin, request| Box::pin(ask(admin, request)))
 }
 
 #[cfg(test)]

@@ -16,17 +16,18 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle as Control;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use outlook::Outlook;
-use parts::{Seen, access_log, admin, cache};
+use parts::{AdminServer, access_log, admin, cache};
 
 pub use check::{Checked, check};
 
+use crate::admin::doors::Doors;
 use crate::component_files::ComponentFiles;
 use crate::config::checked::{AccessLog as LogSettings, Counters as CounterSettings, LogTarget, PluginCache, WasmFile};
 use crate::config::store::{FileStore, Store};
+use crate::config::values::Bind;
 use crate::config::{self, Config};
 use crate::file_limit;
 use crate::generations::{Generations, Source};
@@ -66,8 +67,7 @@ pub struct Gateway {
     retired: Vec<Arc<Snapshot>>,
     drain: CancellationToken,
     access_log: Option<Arc<AccessLog>>,
-    /// The admin server, and what ends it.
-    admin: Option<(JoinHandle<io::Result<()>>, CancellationToken)>,
+    admin: Option<AdminServer>,
     services: Arc<Services>,
     watch: Watch,
     signals: Signals,
@@ -96,7 +96,7 @@ struct Fixed {
     workers: Option<usize>,
     connections_per_worker: usize,
     access_log: LogSettings,
-    admin: Option<std::net::SocketAddr>,
+    admin: Option<Bind>,
     plugin_cache: PluginCache,
     state_dir: PathBuf,
     counters: CounterSettings,
@@ -108,7 +108,7 @@ impl Fixed {
             workers: config.workers,
             connections_per_worker: config.limits.connections_per_worker,
             access_log: config.access_log.clone(),
-            admin: config.admin.as_ref().map(|address| address.value),
+            admin: config.admin.as_ref().map(|admin| admin.address.value.clone()),
             plugin_cache: config.plugin_cache.clone(),
             state_dir: config.state_dir.clone(),
             counters: config.counters.clone(),
@@ -121,7 +121,7 @@ impl Fixed {
             (self.workers != other.workers).then_some("`workers`"),
             (self.connections_per_worker != other.connections_per_worker).then_some("`limits.connections_per_worker`"),
             (self.access_log != other.access_log).then_some("`access_log`"),
-            (self.admin != other.admin).then_some("`admin`"),
+            (self.admin != other.admin).then_some("`admin.address`"),
             (self.plugin_cache != other.plugin_cache).then_some("`plugin_cache`"),
             (self.state_dir != other.state_dir).then_some("`state_dir`"),
             (self.counters != other.counters).then_some("`counters`"),
@@ -170,6 +170,7 @@ impl Gateway {
         };
         let mut listeners = Listeners::default();
         let change = listeners.prepare(&config.listeners, count, &faults);
+        let doors = config.admin.as_ref().and_then(|admin| Doors::new(admin, &faults));
         let generations = Arc::new(Generations::open(Some(&config.state_dir)));
         let mut snapshot = snapshot::build(&config, faults, &mut stock, change.ids(), generations.next())?;
         watch.set_files(files(path, &config, &stock.watched));
@@ -188,8 +189,14 @@ impl Gateway {
         let drain = CancellationToken::new();
         let (configuration, proposals) = Configuration::new(Current::of(&text, None), generations);
         let outlook = Outlook { live: Arc::clone(&live), drain: drain.clone(), access_log: access_log.clone() };
-        let seen = Seen { metrics: Arc::clone(&metrics), failures: Arc::clone(&failures), outlook };
-        let admin = admin(&config, control, seen, configuration.clone(), count)?;
+        let admin = match (&config.admin, doors) {
+            (Some(listed), Some(doors)) => {
+                let shared = (Arc::clone(&metrics), Arc::clone(&failures));
+                let files = ComponentFiles::of(&config.state_dir);
+                Some(admin((listed, doors), control, shared, outlook, (configuration.clone(), files), count)?)
+            }
+            _ => None,
+        };
         let worker = |id| {
             let lines = access_log.as_ref().map_or_else(Lines::off, |log| log.lines());
             let observer =
@@ -261,9 +268,9 @@ impl Gateway {
             // No worker is left that could hand anything in.
             sinks.end().await;
             // To the last, whoever asks hears that the gateway is draining.
-            if let Some((server, end)) = admin {
-                end.cancel();
-                drop(server.await);
+            if let Some(admin) = admin {
+                admin.end.cancel();
+                drop(admin.task.await);
             }
             // What the workers have handed over is still to be written.
             let written = tokio::task::spawn_blocking(move || drop(access_log)).await;

@@ -32,13 +32,14 @@ struct Open {
 }
 
 /// The file of a unix socket; it goes when the listener does, unless somebody has put another in its place.
-struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
 }
 
 impl SocketFile {
-    fn at(path: &Path) -> io::Result<Self> {
+    /// The file at `path`, which is there.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), identity: identity(path)? })
     }
 }
@@ -178,18 +179,24 @@ fn bind(address: SocketAddr, workers: usize, neighbours: Neighbours) -> io::Resu
 
 /// One socket that all workers accept on. A file that nobody listens on any more is replaced.
 fn bind_unix(path: &Path, workers: usize) -> io::Result<(Vec<Listening>, Option<SocketFile>)> {
-    match UnixStream::connect(path) {
-        Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody serves it")),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => {
-            std::fs::remove_file(path)?;
-        }
-        Err(_) => {}
-    }
+    make_way(path)?;
     let socket = UnixListener::bind(path)?;
     socket.set_nonblocking(true)?;
     let file = SocketFile::at(path)?;
     let sockets = (0..workers).map(|_| socket.try_clone().map(Listening::Unix)).collect::<io::Result<_>>()?;
     Ok((sockets, Some(file)))
+}
+
+/// Remove the file of a unix socket that nobody listens on any more.
+///
+/// # Errors
+/// Somebody does.
+pub(crate) fn make_way(path: &Path) -> io::Result<()> {
+    match UnixStream::connect(path) {
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody serves it")),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => std::fs::remove_file(path),
+        Err(_) => Ok(()),
+    }
 }
 
 fn is_socket(path: &Path) -> bool {

@@ -224,7 +224,8 @@ fn listener(listed: &checked::Listener, faults: &Faults) -> Option<ListenerSetti
     Some(ListenerSettings { tls, http2: listed.http2, proxy_protocol: listed.proxy_protocol })
 }
 
-fn acceptor(tls: &checked::ServerTls, http2: bool, faults: &Faults) -> Option<TlsAcceptor> {
+/// What connections of a TLS listener are accepted with.
+pub(crate) fn acceptor(tls: &checked::ServerTls, http2: bool, faults: &Faults) -> Option<TlsAcceptor> {
     let certificates: Vec<_> =
         tls.certificates.iter().map(|files| transport::certificate(files, faults)).collect::<Vec<_>>();
     let span = tls.certificates.first().map_or(0..0, |files| files.cert.span.clone());

@@ -1,6 +1,7 @@
 //! A configuration in which every word is parsed and every name leads somewhere. `read` makes it, `snapshot`
 //! compiles it. Spans stay where a later stage may still find a fault.
 
+mod admin;
 mod client_side;
 mod sinks;
 mod stores;
@@ -8,13 +9,13 @@ mod upstream_side;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use admin::{Admin, AdminClient, AdminToken, KnownBy};
 pub use client_side::{AccessLog, CertificateFiles, ClientAuth, ClientLimits, Listener, LogTarget, ServerTls};
 pub use sinks::{
     BatchLimits, Compression, DiskBuffer, FileSink, Framing, HttpFormat, HttpSink, LookedFor, Rotate, Severity, Sink,
@@ -43,8 +44,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// What a client may ask for, and how long it may take.
     pub limits: ClientLimits,
-    /// Where metrics and status are to be had; `None`: nowhere.
-    pub admin: Option<Located<SocketAddr>>,
+    /// Where the gateway is asked and told; `None`: nowhere.
+    pub admin: Option<Admin>,
     /// One line per exchange.
     pub access_log: AccessLog,
     /// How names of targets are resolved.

@@ -1,5 +1,6 @@
 //! What gateway.toml may say: one function per kind of table, from the document to `checked`.
 
+mod admin;
 mod consumers;
 mod counters;
 mod listeners;

@@ -1,5 +1,6 @@
 use super::*;
 
+mod admin;
 mod sinks;
 
 fn faults(text: &str) -> Vec<String> {

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use toml_edit::DocumentMut;
 
 use super::{Fixed, Gateway, files};
+use crate::admin::doors::Doors;
 use crate::component_files::ComponentFiles;
 use crate::config::checked::WasmFile;
 use crate::config::faults::Report;
@@ -116,6 +117,7 @@ impl Gateway {
         }
         let generation = self.configuration.generations.next();
         let change = self.listeners.prepare(&config.listeners, self.workers.len(), &faults);
+        let doors = config.admin.as_ref().and_then(|admin| Doors::new(admin, &faults));
         let next = snapshot::build(&config, faults, &mut self.stock, change.ids(), generation);
         if candidate.dry_run {
             return next.map(|_| self.live.load().generation).map_err(Rejected::Invalid);
@@ -130,6 +132,9 @@ impl Gateway {
         }
         let next = next.map_err(Rejected::Invalid)?;
         next.sinks.begin();
+        if let (Some(admin), Some(doors)) = (&self.admin, doors) {
+            admin.doors.store(Arc::new(doors));
+        }
         let components = components(&next);
         self.retired.push(self.live.swap(Arc::new(next)));
         self.workers.iter().for_each(|worker| worker.tell(Order::Refresh));
@@ -152,11 +157,11 @@ impl Gateway {
     fn refuse(&mut self, source: Source, text: &str, report: &Report) {
         let live = self.live.load().generation;
         let faults = report.faults().len();
-        tracing::error!(faults, "refused, generation {live} keeps serving\n{report}");
         let problems = report.told().collect();
         let origin = Origin { source, author: None };
         let record = record(self.configuration.generations.next(), &origin, text, Outcome::Refused(problems));
         self.configuration.generations.keep(record, text);
+        tracing::error!(faults, "refused, generation {live} keeps serving\n{report}");
         self.stock.library.sweep();
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::chains::Chains;
 use super::parts::cache;
+use crate::admin::doors::Doors;
 use crate::config;
 use crate::host::engine::Engine;
 use crate::host::library::Library;
@@ -45,6 +46,7 @@ pub fn check(path: &Path) -> anyhow::Result<Checked> {
         watched: Vec::new(),
     };
     let ids: Vec<_> = (0..).take(config.listeners.len()).collect();
+    drop(config.admin.as_ref().and_then(|admin| Doors::new(admin, &faults)));
     let snapshot = snapshot::build(&config, faults, &mut stock, &ids, 1)?;
     let routes = || config.services.iter().flat_map(|service| &service.routes);
     let uses_of = |lists: &mut dyn Iterator<Item = usize>| lists.sum::<usize>();

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{Readiness, View};
+use crate::admin::{ComponentInfo, Readiness, View};
 use crate::balance::Standing;
+use crate::host::component::Component;
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::{Health, TargetState};
 use crate::proxy::worker::Live;
@@ -28,6 +29,18 @@ impl View for Outlook {
 
     fn access_log_dropped(&self) -> u64 {
         self.access_log.as_ref().map_or(0, |log| log.dropped())
+    }
+
+    fn components(&self) -> Vec<ComponentInfo> {
+        let live = self.live.load();
+        let info = |(name, component): (&String, &Arc<Component>)| ComponentInfo {
+            name: name.clone(),
+            plugin: component.name.to_string(),
+            version: component.version.clone(),
+            priority: component.priority,
+            sha256: component.digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        live.components.iter().map(info).collect()
     }
 
     fn targets(&self) -> Vec<TargetState> {

@@ -2,11 +2,11 @@
 //! admin server.
 
 use std::io;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use tidegate_precompiled::Cache;
 use tokio::runtime::Handle as Control;
 use tokio::task::JoinHandle;
@@ -14,8 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::outlook::Outlook;
 use crate::admin::Admin;
+use crate::admin::doors::Doors;
+use crate::admin::listener::Listener;
+use crate::component_files::ComponentFiles;
 use crate::config::Config;
-use crate::config::checked::{AccessLog as LogSettings, LogTarget, PluginCache};
+use crate::config::checked::{AccessLog as LogSettings, Admin as AdminSettings, LogTarget, PluginCache};
+use crate::config::values::Bind;
 use crate::limits;
 use crate::observe::access_log::{AccessLog, Format, Settings, Target};
 use crate::observe::failures::Failures;
@@ -51,28 +55,33 @@ pub(super) fn access_log(settings: &LogSettings) -> io::Result<Option<AccessLog>
     AccessLog::start(Settings { target, format }).map(Some)
 }
 
-/// What the admin server shows.
-pub(super) struct Seen {
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) failures: Arc<Failures>,
-    pub(super) outlook: Outlook,
+/// The admin server.
+pub(super) struct AdminServer {
+    pub(super) task: JoinHandle<io::Result<()>>,
+    /// What ends it.
+    pub(super) end: CancellationToken,
+    /// Who may come in.
+    pub(super) doors: Arc<ArcSwap<Doors>>,
 }
 
-/// The admin server, if there is to be one.
+/// Serve the admin API.
 pub(super) fn admin(
-    config: &Config,
+    (listed, doors): (&AdminSettings, Doors),
     control: &Control,
-    seen: Seen,
-    configuration: Configuration,
+    seen: (Arc<Metrics>, Arc<Failures>),
+    outlook: Outlook,
+    (configuration, files): (Configuration, ComponentFiles),
     workers: usize,
-) -> anyhow::Result<Option<(JoinHandle<io::Result<()>>, CancellationToken)>> {
-    let Some(address) = &config.admin else { return Ok(None) };
-    let listener =
-        TcpListener::bind(address.value).with_context(|| format!("cannot listen on {} for `admin`", address.value))?;
-    tracing::info!(address = %listener.local_addr()?, "admin listening");
-    let version = env!("CARGO_PKG_VERSION");
-    let Seen { metrics, failures, outlook } = seen;
-    let admin = Arc::new(Admin::new(metrics, failures, Arc::new(outlook), configuration, version, workers));
-    let end = CancellationToken::new();
-    Ok(Some((control.spawn(admin.serve(listener, end.clone())), end)))
+) -> anyhow::Result<AdminServer> {
+    let address = &listed.address.value;
+    let listener = Listener::bind(address).with_context(|| format!("cannot listen on {address} for `admin`"))?;
+    tracing::info!(address = %listener.address()?, "admin listening");
+    let clear = matches!(address, Bind::Tcp(address) if !address.ip().is_loopback()) && listed.tls.is_none();
+    if clear {
+        tracing::warn!("tokens for the admin API pass {address} in the clear: set `admin.tls`");
+    }
+    let admin = Arc::new(Admin::new(seen, Arc::new(outlook), configuration, files, workers));
+    admin.doors.store(Arc::new(doors));
+    let (end, doors) = (CancellationToken::new(), Arc::clone(&admin.doors));
+    Ok(AdminServer { task: control.spawn(admin.serve(listener, end.clone())), end, doors })
 }

@@ -1,6 +1,5 @@
-//! The side of the clients: listeners, limits, the access log, the admin address.
+//! The side of the clients: listeners, limits, the access log.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -56,7 +55,7 @@ impl Reading<'_> {
         Some(Located { value: listener, span: address.span })
     }
 
-    fn server_tls(&self, value: &Value<'_>) -> Option<ServerTls> {
+    pub(super) fn server_tls(&self, value: &Value<'_>) -> Option<ServerTls> {
         let fields = Fields::of(value, "`tls`", self.faults)?;
         let certificates = fields.array("certificates").filter_map(|value| self.certificate(value)).collect();
         if is_empty(fields.value("certificates")) {
@@ -137,21 +136,6 @@ impl Reading<'_> {
             let (low, high) = (bounds.start() >> 10, bounds.end() >> 10);
             self.faults.at(&size.span, format!("`{key}` is from {low}KiB to {high}KiB"));
         }
-    }
-
-    pub(super) fn admin(&self, file: &Fields<'_>, listeners: &[Located<Listener>]) -> Option<Located<SocketAddr>> {
-        let fields = Fields::of(file.value("admin")?, "`admin`", self.faults)?;
-        let address = fields.require::<SocketAddr>("address", "where metrics and status are, like \"127.0.0.1:8001\"");
-        fields.finish();
-        let address = address?;
-        if !address.value.ip().is_loopback() {
-            let help = "use 127.0.0.1 or [::1]: what is there is for this machine only";
-            self.faults.at_with_help(&address.span, format!("{} is not a loopback address", address.value), help);
-        }
-        if address.value.port() != 0 && listeners.iter().any(|listener| listener.value.tcp() == Some(address.value)) {
-            self.faults.at(&address.span, format!("{} is a listener's already", address.value));
-        }
-        Some(address)
     }
 
     pub(super) fn access_log(&self, file: &Fields<'_>) -> AccessLog {

@@ -1,0 +1,139 @@
+//! Where the admin API listens: an address, or a unix socket that its owner alone may connect to.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio_util::either::Either;
+
+use super::request::Peer;
+use crate::config::values::Bind;
+use crate::limits;
+use crate::listeners::{SocketFile, make_way};
+
+/// An open listener. The file of a unix socket goes with it.
+pub struct Listener {
+    socket: Bound,
+    _file: Option<SocketFile>,
+}
+
+enum Bound {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// The same, being waited for.
+pub(super) struct Accepting {
+    socket: Either<tokio::net::TcpListener, tokio::net::UnixListener>,
+    _file: Option<SocketFile>,
+}
+
+/// A connection that somebody has made.
+pub(super) type Stream = Either<tokio::net::TcpStream, tokio::net::UnixStream>;
+
+impl Listener {
+    /// Listen on `address`.
+    ///
+    /// # Errors
+    /// It cannot be listened on, or somebody does already.
+    pub fn bind(address: &Bind) -> io::Result<Self> {
+        match address {
+            Bind::Tcp(address) => Ok(std::net::TcpListener::bind(address)?.into()),
+            Bind::Unix(path) => {
+                make_way(path)?;
+                let socket = Bound::Unix(private(path)?);
+                Ok(Self { socket, _file: Some(SocketFile::at(path)?) })
+            }
+        }
+    }
+
+    /// The port that the system has chosen is in it.
+    ///
+    /// # Errors
+    /// The socket has none.
+    pub fn address(&self) -> io::Result<String> {
+        match &self.socket {
+            Bound::Tcp(socket) => Ok(socket.local_addr()?.to_string()),
+            Bound::Unix(socket) => {
+                let address = socket.local_addr()?;
+                Ok(format!("unix:{}", address.as_pathname().unwrap_or(Path::new("")).display()))
+            }
+        }
+    }
+
+    pub(super) fn accepting(self) -> io::Result<Accepting> {
+        let socket = match self.socket {
+            Bound::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                Either::Left(tokio::net::TcpListener::from_std(socket)?)
+            }
+            Bound::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                Either::Right(tokio::net::UnixListener::from_std(socket)?)
+            }
+        };
+        Ok(Accepting { socket, _file: self._file })
+    }
+}
+
+impl From<std::net::TcpListener> for Listener {
+    fn from(socket: std::net::TcpListener) -> Self {
+        Self { socket: Bound::Tcp(socket), _file: None }
+    }
+}
+
+impl Accepting {
+    /// The next connection. Nothing is lost if the wait is given up.
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match &self.socket {
+            Either::Left(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                Ok((Either::Left(stream), Peer::Address(peer.ip().to_canonical())))
+            }
+            Either::Right(socket) => Ok((Either::Right(socket.accept().await?.0), Peer::Socket)),
+        }
+    }
+}
+
+/// A unix socket whose file has mode 0600 from the moment it is there: the kernel takes the socket's own mode for it.
+fn private(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+    let socket = File::from(OwnedFd::from(Socket::new(Domain::UNIX, Type::STREAM, None)?));
+    socket.set_permissions(Permissions::from_mode(0o600))?;
+    let socket = Socket::from(OwnedFd::from(socket));
+    socket.bind(&SockAddr::unix(path)?)?;
+    // Where the kernel does not, this does, before anybody can connect.
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    socket.listen(limits::LISTEN_BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unix_socket_is_its_owners_and_goes_with_its_listener() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let bind = Bind::Unix(path.clone());
+        let listener = Listener::bind(&bind).unwrap();
+        assert_eq!(listener.address().unwrap(), format!("unix:{}", path.display()));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(Listener::bind(&bind).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse));
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_file_is_private_before_anybody_sets_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let socket = File::from(OwnedFd::from(Socket::new(Domain::UNIX, Type::STREAM, None).unwrap()));
+        socket.set_permissions(Permissions::from_mode(0o600)).unwrap();
+        Socket::from(OwnedFd::from(socket)).bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0);
+    }
+}

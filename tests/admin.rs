@@ -1,0 +1,5 @@
+//! The admin API from outside.
+
+mod doors;
+mod entities;
+mod generations;
