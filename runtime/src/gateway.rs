@@ -22,6 +22,7 @@ pub use check::{Checked, check};
 
 use crate::admin::{Readiness, View};
 use crate::balance::Standing;
+use crate::certificates::Certificates;
 use crate::config::checked::{AccessLog as LogSettings, Counters as CounterSettings, LogTarget, PluginCache};
 use crate::config::{self, Config, Report};
 use crate::file_limit;
@@ -146,6 +147,7 @@ impl Gateway {
                 Some(control.clone()),
                 cache(&config),
             ),
+            certificates: Certificates::default(),
             transports: Transports::default(),
             upstreams: Upstreams::new(Some(control.clone()), count),
             sinks: Deliveries::new(Some(control.clone())),

@@ -14,6 +14,8 @@ pub const CONFIG_BYTES: u64 = 256 << 20;
 pub const FAULTS_SHOWN: usize = 50;
 /// Largest file that a `file:` secret may name.
 pub const SECRET_BYTES: u64 = 64 << 10;
+/// Longest path of a file (PATH_MAX of Linux).
+pub const PATH_BYTES: usize = 4 << 10;
 /// Largest plugin file.
 pub const COMPONENT_BYTES: u64 = 64 << 20;
 
@@ -308,7 +310,7 @@ pub const DNS_ALIASES: usize = 8;
 /// Largest hosts file; lists that block advertisers reach some megabytes.
 pub const DNS_HOSTS_BYTES: u64 = 16 << 20;
 
-/// Largest PEM file, in bytes: the public CAs of the world are a quarter of that.
+/// Largest PEM text, in bytes: the public CAs of the world are a quarter of that.
 pub const PEM_BYTES: u64 = 1 << 20;
 /// Upstream servers whose TLS sessions one client configuration remembers, so that new connections resume them.
 pub const TLS_CLIENT_SESSIONS: usize = 1_024;

@@ -1,5 +1,6 @@
 use super::*;
 
+mod certificates;
 mod sinks;
 
 fn faults(text: &str) -> Vec<String> {

@@ -2,6 +2,7 @@
 //! this file no string needs parsing again.
 
 mod address;
+mod certificates;
 mod delivery;
 mod ends;
 mod origin;
@@ -15,6 +16,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use address::{Authority, Bind, NameServer, Network, PlainHost, Scheme, ServiceUrl, UpstreamName};
+pub use certificates::Id;
 pub use delivery::{AppName, SinkUrl};
 pub use ends::{HostName, HostPattern, Sni, Source};
 pub use origin::Origin;
