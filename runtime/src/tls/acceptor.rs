@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
@@ -20,7 +19,7 @@ const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// Accepts the connections of one listener.
 pub struct Acceptor {
-    config: Arc<ServerConfig>,
+    tls: TlsAcceptor,
     offer: Arc<Offer>,
 }
 
@@ -40,7 +39,7 @@ impl Acceptor {
     /// See [`Server::into_config`].
     pub fn new(server: Server) -> Result<Self, Error> {
         let offer = Arc::clone(&server.offer);
-        Ok(Self { config: server.into_config()?, offer })
+        Ok(Self { tls: TlsAcceptor::from(server.into_config()?), offer })
     }
 
     /// Shake hands over `stream`. The deadline is the caller's: dropping this closes the connection and nothing else.
@@ -52,14 +51,14 @@ impl Acceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         if self.offer.answers_all() {
-            return TlsAcceptor::from(Arc::clone(&self.config)).accept(stream).await.map_err(|error| failed(&error));
+            return self.tls.accept(stream).await.map_err(|error| failed(&error));
         }
         let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream)
             .await
             .map_err(|error| failed(&error))?;
         let name = start.client_hello().server_name().map(str::to_ascii_lowercase);
         if self.offer.answers(name.as_deref()) {
-            return start.into_stream(Arc::clone(&self.config)).await.map_err(|error| failed(&error));
+            return start.into_stream(Arc::clone(self.tls.config())).await.map_err(|error| failed(&error));
         }
         let mut stream = start.io;
         // The connection ends here, whether the client still listens or not.
