@@ -12,6 +12,7 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Version};
+use tidegate::certificates::Certificates;
 use tidegate::config;
 use tidegate::host::engine::Engine;
 use tidegate::host::exchange::{Exchange, RequestHead, RequestId, Scheme};
@@ -40,6 +41,7 @@ fn snapshot(config: &str) -> Snapshot {
     let services = Services::new(Counters::new(&config.counters, 1).expect("counters"), Arc::clone(&metrics), 1);
     let mut stock = Stock {
         library: Library::new(Engine::new(1).expect("an engine"), services, 1, None, None),
+        certificates: Certificates::default(),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
         sinks: Deliveries::new(None),

@@ -1,6 +1,7 @@
 //! The side of the clients: which versions of HTTP and TLS they may speak, who they are believed to be, how they are
 //! held to limits, and how they are sent away.
 
+mod certificates;
 mod drain;
 mod exchanges;
 mod heads;

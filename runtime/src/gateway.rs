@@ -24,6 +24,7 @@ use parts::{AdminServer, access_log, admin, cache};
 pub use check::{Checked, check};
 
 use crate::admin::doors::Doors;
+use crate::certificates::Certificates;
 use crate::component_files::ComponentFiles;
 use crate::config::checked::{AccessLog as LogSettings, Counters as CounterSettings, LogTarget, PluginCache, WasmFile};
 use crate::config::store::{FileStore, Store};
@@ -162,6 +163,7 @@ impl Gateway {
                 Some(control.clone()),
                 cache(&config),
             ),
+            certificates: Certificates::default(),
             transports: Transports::default(),
             upstreams: Upstreams::new(Some(control.clone()), count),
             sinks: Deliveries::new(Some(control.clone())),

@@ -24,6 +24,7 @@
 
 pub mod admin;
 pub mod balance;
+pub mod certificates;
 pub mod component_files;
 pub mod config;
 pub mod crypto;

@@ -24,6 +24,8 @@ pub const COMPONENT_GRACE: Duration = Duration::from_secs(3600);
 pub const DIFFERENCES_KEPT: usize = 200;
 /// Characters that are told of one value.
 pub const DIFFERENCE_CHARS: usize = 200;
+/// Longest path of a file (PATH_MAX of Linux).
+pub const PATH_BYTES: usize = 4 << 10;
 /// Largest plugin file.
 pub const COMPONENT_BYTES: u64 = 64 << 20;
 
@@ -318,7 +320,7 @@ pub const DNS_ALIASES: usize = 8;
 /// Largest hosts file; lists that block advertisers reach some megabytes.
 pub const DNS_HOSTS_BYTES: u64 = 16 << 20;
 
-/// Largest PEM file, in bytes: the public CAs of the world are a quarter of that.
+/// Largest PEM text, in bytes: the public CAs of the world are a quarter of that.
 pub const PEM_BYTES: u64 = 1 << 20;
 /// Upstream servers whose TLS sessions one client configuration remembers, so that new connections resume them.
 pub const TLS_CLIENT_SESSIONS: usize = 1_024;

@@ -2,6 +2,7 @@
 //! plugin chains. Built beside the live one from a checked configuration; a request loads it once and never sees another.
 
 mod components;
+mod listeners;
 mod own_sinks;
 mod plugins;
 
@@ -12,13 +13,14 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use ipnet::IpNet;
-use tokio_rustls::TlsAcceptor;
 
+pub(crate) use listeners::acceptor_of_its_own;
 use own_sinks::OwnSinks;
 use plugins::Plugins;
 
 use crate::balance;
-use crate::config::checked::{self, ClientAuth, ClientLimits, Config, Retries, Schemes, TargetAddress, Timeouts};
+use crate::certificates::{self, Certificates};
+use crate::config::checked::{self, ClientLimits, Config, Retries, Schemes, TargetAddress, Timeouts};
 use crate::config::faults::{Faults, Report};
 use crate::host::chain::{Chain, Scope};
 use crate::host::component::Component;
@@ -29,9 +31,8 @@ use crate::observe::metrics::{Metrics, RouteMetrics};
 use crate::observe::sinks::{Deliveries, Sinks};
 use crate::proxy::route::Router;
 use crate::proxy::worker::ListenerId;
-use crate::tls::files::{self, Pem};
-use crate::tls::server::{self, Server};
-use crate::transport::{self, Transport, Transports};
+use crate::tls::acceptor::Acceptor;
+use crate::transport::{Transport, Transports};
 use crate::upstreams::{Named, Upstream, Upstreams};
 
 /// One generation.
@@ -63,7 +64,7 @@ pub struct Snapshot {
 /// What connections of a listener begin with.
 pub struct ListenerSettings {
     /// `None`: in the clear.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Acceptor>,
     /// Whether HTTP/2 is spoken.
     pub http2: bool,
     /// Whether the PROXY protocol comes first.
@@ -129,6 +130,8 @@ pub struct Service {
 pub struct Stock {
     /// Plugins.
     pub library: Library,
+    /// Certificates with their keys.
+    pub certificates: Certificates,
     /// Ways to speak to targets.
     pub transports: Transports,
     /// Upstreams with their tasks.
@@ -153,9 +156,9 @@ pub fn build(
     listeners: &[ListenerId],
     generation: u64,
 ) -> Result<Snapshot, Report> {
-    let listeners = config.listeners.iter().zip(listeners);
-    let listeners = listeners.filter_map(|(listed, id)| Some((*id, Arc::new(listener(&listed.value, &faults)?))));
-    let listeners = listeners.collect();
+    stock.certificates.begin();
+    certificates::check_authorities(&config.ca_certificates, &faults);
+    let listeners = listeners::settings(config, listeners, &mut stock.certificates, &faults);
     let (upstreams, services) = services(config, stock, &faults);
     let balancers = upstreams.values().chain(services.iter().map(|service| &service.upstream));
     let mut balancers: Vec<_> = balancers.map(|upstream| Arc::clone(&upstream.balancer)).collect();
@@ -216,53 +219,15 @@ pub fn build(
     })
 }
 
-fn listener(listed: &checked::Listener, faults: &Faults) -> Option<ListenerSettings> {
-    let tls = match &listed.tls {
-        None => None,
-        Some(tls) => Some(acceptor(tls, listed.http2, faults)?),
-    };
-    Some(ListenerSettings { tls, http2: listed.http2, proxy_protocol: listed.proxy_protocol })
-}
-
-/// What connections of a TLS listener are accepted with.
-pub(crate) fn acceptor(tls: &checked::ServerTls, http2: bool, faults: &Faults) -> Option<TlsAcceptor> {
-    let certificates: Vec<_> =
-        tls.certificates.iter().map(|files| transport::certificate(files, faults)).collect::<Vec<_>>();
-    let span = tls.certificates.first().map_or(0..0, |files| files.cert.span.clone());
-    let authorities = |ca: &crate::config::reader::Located<std::path::PathBuf>| {
-        let read = Pem::read(&ca.value).and_then(|pem| files::authorities(&pem));
-        let authorities = read.map_err(|error| faults.at(&ca.span, error.to_string())).ok()?;
-        transport::warn(&authorities.warnings);
-        Some(authorities.roots)
-    };
-    let client_auth = match &tls.client_auth {
-        ClientAuth::None => server::ClientAuth::None,
-        ClientAuth::Optional(ca) => server::ClientAuth::Optional(authorities(ca)?),
-        ClientAuth::Required(ca) => server::ClientAuth::Required(authorities(ca)?),
-    };
-    let certificates = certificates.into_iter().collect::<Option<Vec<_>>>()?;
-    if certificates.is_empty() {
-        // A fault that has been noted.
-        return None;
-    }
-    let min = if tls.only_tls13 { server::Version::Tls13 } else { server::Version::Tls12 };
-    match (Server { certificates, client_auth, min, http2 }).into_config() {
-        Ok(config) => Some(TlsAcceptor::from(config)),
-        Err(error) => {
-            faults.at(&span, error.to_string());
-            None
-        }
-    }
-}
-
 /// The upstreams by name, and the services as listed, alive.
 fn services(
     config: &Config,
     stock: &mut Stock,
     faults: &Faults,
 ) -> (HashMap<String, Arc<Upstream>>, Vec<Arc<Service>>) {
-    let transports: Vec<_> =
-        config.services.iter().map(|service| stock.transports.transport(service, faults)).collect();
+    let (known, certificates) = (&mut stock.transports, &mut stock.certificates);
+    let transports = config.services.iter().map(|service| known.transport(service, certificates, faults));
+    let transports: Vec<_> = transports.collect();
     let mut upstreams = HashMap::new();
     for listed in &config.upstreams {
         let name = &listed.name.value.0;

@@ -1,10 +1,12 @@
 //! TLS on both sides of the gateway: from PEM files to the configurations of listeners and of upstream connections, who
 //! a client's certificate says it is, and what a failed handshake means.
 
+pub mod acceptor;
 pub mod client;
 pub mod fault;
 pub mod files;
 pub mod identity;
+pub mod names;
 pub mod server;
 pub mod session;
 
@@ -88,9 +90,20 @@ pub enum Error {
         /// The key's file.
         key: String,
     },
-    /// A listener needs a certificate.
-    #[error("a TLS listener needs at least one certificate")]
-    NothingToServe,
+    /// What is to be one certificate is several.
+    #[error("{file} holds {count} certificates, where one is asked for")]
+    Several {
+        /// Which.
+        file: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// What is to be trusted as a CA is none.
+    #[error("{file}: this is no CA's certificate: it lacks the basic constraint CA:TRUE")]
+    NotAuthority {
+        /// Which.
+        file: String,
+    },
     /// Nothing would be trusted.
     #[error("there is no CA to trust: {0}")]
     NothingToTrust(String),

@@ -5,14 +5,11 @@ use std::sync::{Arc, Weak};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use sha2::{Digest, Sha256};
 
+use crate::certificates::{self, Certificates};
 use crate::config::Faults;
-use crate::config::checked::{CertificateFiles, HttpVersion, Service};
-use crate::config::file;
-use crate::limits;
+use crate::config::checked::{HttpVersion, Service};
 use crate::tls::client::{Client, Roots, Verify, server_name};
-use crate::tls::files::{self, Pem};
 
 /// How targets are spoken to.
 #[derive(Debug)]
@@ -98,12 +95,21 @@ pub struct Transports {
 struct Spec {
     http: HttpVersion,
     /// `None`: in the clear.
-    tls: Option<(String, Verify, Vec<[u8; 32]>)>,
+    tls: Option<TlsSpec>,
+}
+
+/// A text that changed makes another transport.
+#[derive(PartialEq, Eq)]
+struct TlsSpec {
+    name: String,
+    verify: Verify,
+    ca: Vec<[u8; 32]>,
+    shown: Vec<[u8; 32]>,
 }
 
 impl Transports {
     /// How `service` is spoken to. What is wrong with its files is noted; the transport is then good for nothing.
-    pub fn transport(&mut self, service: &Service, faults: &Faults) -> Arc<Transport> {
+    pub fn transport(&mut self, service: &Service, certificates: &mut Certificates, faults: &Faults) -> Arc<Transport> {
         let spec = spec(service);
         self.known.retain(|(_, transport)| transport.strong_count() > 0);
         if let Some(known) = self.known.iter().find(|(known, _)| *known == spec).and_then(|(_, known)| known.upgrade())
@@ -111,7 +117,7 @@ impl Transports {
             return known;
         }
         self.last_id += 1;
-        let tls = if service.url.value.scheme.is_tls() { tls(service, faults) } else { None };
+        let tls = if service.url.value.scheme.is_tls() { tls(service, certificates, faults) } else { None };
         let transport = Arc::new(Transport { id: self.last_id, tls, http: service.http });
         self.known.push((spec, Arc::downgrade(&transport)));
         transport
@@ -125,14 +131,13 @@ fn name(service: &Service) -> &str {
 
 fn spec(service: &Service) -> Spec {
     let tls = service.url.value.scheme.is_tls().then(|| {
-        let certificate = service.tls.certificate.iter().flat_map(|files| [&files.cert, &files.key]);
-        let paths = service.tls.ca.iter().chain(certificate);
-        // A file that changed makes another transport; one that cannot be read is a fault, elsewhere.
-        let digest = |path: &std::path::Path| match file::read(path, limits::PEM_BYTES) {
-            Ok(bytes) => Sha256::digest(bytes).into(),
-            Err(_) => [0; 32],
-        };
-        (name(service).to_owned(), verify(service), paths.map(|path| digest(&path.value)).collect())
+        let certificate = service.tls.certificate.iter().flat_map(|pair| [&pair.cert, &pair.key]);
+        TlsSpec {
+            name: name(service).to_owned(),
+            verify: verify(service),
+            ca: service.tls.ca.iter().map(|ca| certificates::digest(&ca.value)).collect(),
+            shown: certificate.map(|source| certificates::digest(&source.value)).collect(),
+        }
     });
     Spec { http: service.http, tls }
 }
@@ -141,24 +146,15 @@ fn verify(service: &Service) -> Verify {
     if service.tls.verify { Verify::Full } else { Verify::No }
 }
 
-fn tls(service: &Service, faults: &Faults) -> Option<Tls> {
+fn tls(service: &Service, known: &mut Certificates, faults: &Faults) -> Option<Tls> {
     let settings = &service.tls;
-    let roots = match &settings.ca {
-        None => Roots::System,
-        Some(ca) => match Pem::read(&ca.value).and_then(|pem| files::authorities(&pem)) {
-            Ok(authorities) => {
-                warn(&authorities.warnings);
-                Roots::Given(authorities.roots)
-            }
-            Err(error) => {
-                faults.at(&ca.span, error.to_string());
-                return None;
-            }
-        },
+    let roots = match settings.ca.as_slice() {
+        [] => Roots::System,
+        ca => Roots::Given(certificates::authorities(ca, faults)?),
     };
     let certificate = match &settings.certificate {
         None => None,
-        Some(files) => Some(certificate(files, faults)?.key),
+        Some(pair) => Some(Arc::clone(&known.pair(pair, faults)?.key)),
     };
     let client = Client { roots, certificate, verify: verify(service), alpn: service.http.offered() };
     let span = settings.server_name.as_ref().map_or(&service.url.span, |name| &name.span);
@@ -172,30 +168,5 @@ fn tls(service: &Service, faults: &Faults) -> Option<Tls> {
             faults.at_with_help(span, error.to_string(), "tls = { server_name = \"api.example.com\" }");
             None
         }
-    }
-}
-
-/// A certificate and its key. What is wrong with them is noted.
-pub(crate) fn certificate(files: &CertificateFiles, faults: &Faults) -> Option<files::Certificate> {
-    let read = |path: &crate::config::reader::Located<std::path::PathBuf>| {
-        Pem::read(&path.value).map_err(|error| faults.at(&path.span, error.to_string())).ok()
-    };
-    let (chain, key) = (read(&files.cert), read(&files.key));
-    match files::certificate(&chain?, &key?) {
-        Ok(certificate) => {
-            warn(&certificate.warnings);
-            Some(certificate)
-        }
-        Err(error) => {
-            faults.at(&files.cert.span, error.to_string());
-            None
-        }
-    }
-}
-
-/// What is odd, but no fault.
-pub(crate) fn warn(warnings: &[String]) {
-    for warning in warnings {
-        tracing::warn!("{warning}");
     }
 }

@@ -2,6 +2,7 @@
 //! system, through symbolic links and renames, where notifications from the kernel do not; a few `stat` calls a
 //! second cost nothing.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -33,14 +34,12 @@ impl Watch {
 
     /// Watch these files from now on; one that was watched before is compared with what it looked like then.
     pub(crate) fn set_files(&mut self, paths: Vec<PathBuf>) {
-        let known = std::mem::take(&mut self.files);
-        self.files = paths
-            .into_iter()
-            .map(|path| match known.iter().find(|(known, _)| *known == path) {
-                Some(known) => known.clone(),
-                None => (path.clone(), stamp(&path)),
-            })
-            .collect();
+        let known: HashMap<PathBuf, Option<Stamp>> = std::mem::take(&mut self.files).into_iter().collect();
+        let look = |path: PathBuf| {
+            let stamp = known.get(&path).copied().unwrap_or_else(|| stamp(&path));
+            (path, stamp)
+        };
+        self.files = paths.into_iter().map(look).collect();
     }
 
     /// What is at `path` has been written by the gateway itself: it is no change, if it still is `text`.

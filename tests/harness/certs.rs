@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
+    KeyPair, KeyUsagePurpose, RsaKeySize, SanType, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -61,6 +61,13 @@ impl Authority {
         self.leaf(names, Validity::Now, Role::Server)
     }
 
+    /// The same with an RSA key.
+    pub fn rsa_server(&self, names: &[&str]) -> Leaf {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+        self.issue_for(CertificateParams::new(names).unwrap(), Role::Server, &key)
+    }
+
     /// A client's certificate with this subject, its most general part first, and these alternative names, which ends
     /// in this time.
     pub fn client(&self, subject: &[(DnType, &str)], names: Vec<SanType>, lasts: Duration) -> Leaf {
@@ -85,13 +92,16 @@ impl Authority {
         self.issue(params, role)
     }
 
-    fn issue(&self, mut params: CertificateParams, role: Role) -> Leaf {
+    fn issue(&self, params: CertificateParams, role: Role) -> Leaf {
+        self.issue_for(params, role, &KeyPair::generate().unwrap())
+    }
+
+    fn issue_for(&self, mut params: CertificateParams, role: Role, key: &KeyPair) -> Leaf {
         params.extended_key_usages = vec![match role {
             Role::Server => ExtendedKeyUsagePurpose::ServerAuth,
             Role::Client => ExtendedKeyUsagePurpose::ClientAuth,
         }];
-        let key = KeyPair::generate().unwrap();
-        let cert = params.signed_by(&key, &self.0).unwrap();
+        let cert = params.signed_by(key, &self.0).unwrap();
         let der = cert.der().clone();
         Leaf { cert_pem: cert.pem(), key_pem: key.serialize_pem(), der, key: key.serialize_der() }
     }

@@ -14,10 +14,15 @@ use crate::harness::{Answer, Gateway, Origin, Session, one_route, tls};
 /// A gateway with one service at `url`; `rest` goes into the service. `ours` is `ca.pem` to it, and has issued
 /// `client.pem`.
 async fn gateway(ours: &Authority, url: &str, rest: &str) -> Gateway {
+    gateway_with(ours, url, rest, "").await
+}
+
+/// The same, and `tables` are of the file.
+async fn gateway_with(ours: &Authority, url: &str, rest: &str, tables: &str) -> Gateway {
     let config = format!(
         "workers = 1\nlisteners = [{{ address = \"127.0.0.1:0\" }}]\n\
          [[services]]\nname = \"s\"\nurl = \"{url}\"\n{rest}\n\
-         [[services.routes]]\nname = \"r\"\npaths = [\"/\"]\n"
+         [[services.routes]]\nname = \"r\"\npaths = [\"/\"]\n{tables}"
     );
     let folder = folder(&config, &[]);
     ours.write(folder.path(), "ca");
@@ -77,6 +82,35 @@ async fn the_gateway_shows_a_certificate_where_one_is_wanted() {
     assert_eq!(gateway(&ours, &url, shown).await.get("/").await.status, 200);
     assert!(failed_tls(&gateway(&ours, &url, "tls = { ca = \"ca.pem\" }").await.get("/").await));
     assert_eq!(upstream.requests(), 1);
+}
+
+#[tokio::test]
+async fn certificates_with_tables_of_their_own_are_meant_by_id_or_name() {
+    const CLIENT: &str = "4e3ad2e4-0bc4-4638-8e34-c84a417ba39b";
+    const CA: &str = "C1a0f2d0-0bc4-4638-8e34-c84a417ba39b";
+    let (ours, others) = (Authority::new("ours"), Authority::new("others"));
+    let upstream = secure(&ours, &["localhost"], &[], Some(&ours)).await;
+    let leaf = ours.leaf(&["gateway"], Validity::Now, Role::Client);
+    let tables = format!(
+        "[[certificates]]\nid = \"{CLIENT}\"\nname = \"client\"\ncert = '''\n{}'''\nkey = '''\n{}'''\nsnis = []\n\
+         [[ca_certificates]]\nid = \"{CA}\"\nname = \"ours\"\ncert = \"ca.pem\"\n\
+         [[ca_certificates]]\nname = \"others\"\ncert = '''\n{}'''\n",
+        leaf.cert_pem,
+        leaf.key_pem,
+        others.pem()
+    );
+    let url = format!("https://localhost:{}", upstream.address.port());
+    for (tls, served) in [
+        (format!("ca_certificates = [\"{CA}\"], certificate = \"{CLIENT}\""), true),
+        ("ca_certificates = [\"others\", \"ours\"], certificate = \"client\"".to_owned(), true),
+        ("ca = \"ca.pem\", ca_certificates = [\"others\"], certificate = \"client\"".to_owned(), true),
+        ("ca_certificates = [\"others\"], certificate = \"client\"".to_owned(), false),
+        ("ca_certificates = [\"ours\"]".to_owned(), false),
+    ] {
+        let gateway = gateway_with(&ours, &url, &format!("tls = {{ {tls} }}"), &tables).await;
+        let answer = gateway.get("/").await;
+        assert!(if served { answer.status == 200 } else { failed_tls(&answer) }, "{tls}: {answer:?}");
+    }
 }
 
 #[tokio::test]

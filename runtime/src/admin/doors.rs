@@ -7,18 +7,18 @@ use std::sync::Arc;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
-use tokio_rustls::TlsAcceptor;
 
 use super::request::{Author, Peer, Role, Who};
 use crate::config::Faults;
 use crate::config::checked::{self, KnownBy};
 use crate::snapshot;
+use crate::tls::acceptor::Acceptor;
 use crate::tls::identity::ClientIdentity;
 
 /// What `[admin]` says of who may come in.
 #[derive(Default)]
 pub struct Doors {
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Acceptor>>,
     tokens: Vec<Token>,
     clients: Vec<Client>,
     hosts: Vec<String>,
@@ -56,7 +56,7 @@ impl Doors {
     /// As configured. `None` if there are faults, which are noted.
     pub fn new(admin: &checked::Admin, faults: &Faults) -> Option<Self> {
         let tls = match &admin.tls {
-            Some(tls) => Some(snapshot::acceptor(tls, false, faults)?),
+            Some(tls) => Some(Arc::new(snapshot::acceptor_of_its_own(tls, faults)?)),
             None => None,
         };
         let tokens = admin.tokens.iter().map(|token| Token {
@@ -73,7 +73,7 @@ impl Doors {
     }
 
     /// What connections are accepted with; `None`: in the clear.
-    pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
+    pub(super) fn acceptor(&self) -> Option<Arc<Acceptor>> {
         self.tls.clone()
     }
 

@@ -16,7 +16,6 @@ use super::Admin;
 use super::listener::{Listener, Stream};
 use super::request::Peer;
 use crate::limits;
-use crate::tls::fault::client_fault;
 use crate::tls::session::Session;
 
 impl Admin {
@@ -64,7 +63,7 @@ impl Admin {
                 self.http(stream, Some(session), peer, end).await;
             }
             Some(Ok(Err(error))) => {
-                tracing::info!(%peer, "a TLS handshake with the admin API failed: {}", client_fault(&error));
+                tracing::info!(%peer, "a TLS handshake with the admin API failed: {error}");
             }
             Some(Err(_)) => tracing::info!(%peer, "a TLS handshake with the admin API took too long"),
             None => {}

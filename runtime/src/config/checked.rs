@@ -2,6 +2,7 @@
 //! compiles it. Spans stay where a later stage may still find a fault.
 
 mod admin;
+mod certificates;
 mod client_side;
 mod sinks;
 mod stores;
@@ -16,7 +17,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use admin::{Admin, AdminClient, AdminToken, KnownBy};
-pub use client_side::{AccessLog, CertificateFiles, ClientAuth, ClientLimits, Listener, LogTarget, ServerTls};
+pub use certificates::{CaCertificate, Certificate, CertificatePair, PemSource, Snis};
+pub use client_side::{AccessLog, ClientAuth, ClientLimits, Listener, LogTarget, ServerTls};
 pub use sinks::{
     BatchLimits, Compression, DiskBuffer, FileSink, Framing, HttpFormat, HttpSink, LookedFor, Rotate, Severity, Sink,
     SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogOver, SyslogSink,
@@ -62,6 +64,10 @@ pub struct Config {
     pub components: Vec<ComponentFile>,
     /// Secrets that plugins can be granted, by name.
     pub secrets: BTreeMap<String, SecretValue>,
+    /// What TLS listeners show besides certificates of their own, and services can refer to.
+    pub certificates: Vec<Certificate>,
+    /// Authorities that services and listeners can refer to.
+    pub ca_certificates: Vec<CaCertificate>,
     /// Plugin uses of every route.
     pub plugins: Vec<PluginUse>,
     /// Groups of targets that services can name as their host.

@@ -2,6 +2,7 @@
 //! The stages of loading collect into one `Faults`; what comes of that is a `Report`, which `main` and the reload print.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -64,20 +65,27 @@ impl Faults {
 
     /// Show stars for everything in quotes: without a document, nobody can tell what of it is a secret.
     pub fn conceal_strings(&self) {
-        let mut quoted = None;
-        for (at, byte) in self.text.bytes().enumerate() {
-            match (quoted, byte) {
-                (None, b'"' | b'\'') => quoted = Some((byte, at + 1)),
-                (Some((quote, start)), _) if byte == quote || byte == b'\n' => {
-                    self.conceal(start..at);
-                    quoted = None;
-                }
-                _ => {}
+        let bytes = self.text.as_bytes();
+        let mut at = 0;
+        while let Some(quote) = bytes.get(at).copied() {
+            let quotes = match quote {
+                b'"' | b'\'' if bytes.get(at..at + 3) == Some(&[quote; 3]) => 3,
+                b'"' | b'\'' => 1,
+                _ => 0,
+            };
+            let start = at + quotes;
+            at = start.max(at + 1);
+            if quotes > 0 {
+                let end = string_end(bytes, start, quote, quotes);
+                self.conceal(start..end);
+                at = end + quotes;
             }
         }
-        if let Some((_, start)) = quoted {
-            self.conceal(start..self.text.len());
-        }
+    }
+
+    /// The line on which what is at `span` begins, counted from 1.
+    pub fn line(&self, span: &Span) -> usize {
+        1 + self.text.bytes().take(span.start).filter(|byte| *byte == b'\n').count()
     }
 
     /// Whether nothing is wrong so far.
@@ -110,9 +118,16 @@ impl Faults {
     pub fn into_report(self) -> Report {
         let mut faults = self.found.into_inner();
         faults.sort_by_key(|fault| fault.span.as_ref().map_or(0, |span| span.start));
+        // What several tables refer to is looked at as often.
+        let mut seen = HashSet::new();
+        faults.retain(|fault| seen.insert((fault.span.clone(), fault.message.clone())));
         let mut text = self.text.into_bytes();
         for secret in self.secrets.into_inner() {
-            text.get_mut(secret).unwrap_or_default().iter_mut().for_each(|byte| *byte = b'*');
+            text.get_mut(secret)
+                .unwrap_or_default()
+                .iter_mut()
+                .filter(|byte| **byte != b'\n')
+                .for_each(|byte| *byte = b'*');
         }
         // Secrets are whole strings, so no character was cut in two.
         let text = String::from_utf8_lossy(&text).into_owned();
@@ -182,6 +197,24 @@ impl fmt::Display for Report {
         }
         write!(f, "{path}: {count} {}", if count == 1 { "fault" } else { "faults" })
     }
+}
+
+/// Where the string ends that begins at `start`, behind so many quotes: a single one holds it to its line.
+fn string_end(bytes: &[u8], start: usize, quote: u8, quotes: usize) -> usize {
+    let mut at = start;
+    while let Some(byte) = bytes.get(at) {
+        let closed = match quotes {
+            3 => bytes.get(at..at + 3) == Some(&[quote; 3]),
+            _ => *byte == quote || *byte == b'\n',
+        };
+        match (closed, byte, bytes.get(at + 1)) {
+            (true, ..) => return at,
+            // What is escaped ends nothing.
+            (false, b'\\', Some(next)) if quote == b'"' && *next != b'\n' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
 }
 
 /// A span that the text really has: only the first line of it, so that a fault of a whole table stays readable.

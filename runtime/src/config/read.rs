@@ -1,6 +1,7 @@
 //! What gateway.toml may say: one function per kind of table, from the document to `checked`.
 
 mod admin;
+mod certificates;
 mod consumers;
 mod counters;
 mod listeners;
@@ -16,14 +17,15 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use certificates::Known;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::checked::{
-    CertificateFiles, ComponentFile, Config, DiskBuffer, PluginCache, PluginConfig, SecretValue, Service, SinkSettings,
-    Upstream, WasmFile,
+    ComponentFile, Config, DiskBuffer, PluginCache, PluginConfig, SecretValue, Service, SinkSettings, Upstream,
+    WasmFile,
 };
-use super::faults::Faults;
+use super::faults::{Faults, Span};
 use super::plugin_use::plugin_uses;
 use super::reader::{Fields, Located, Value, parse};
 use super::secret::Secret;
@@ -31,11 +33,12 @@ use super::values::{Checksum, Name, Network, Text};
 
 /// The whole file. `folder` is where relative paths start.
 pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Faults) -> Config {
-    let reading = Reading { folder, faults, names: RefCell::default(), watched: RefCell::default() };
+    let mut reading = Reading::new(folder, faults);
     let fields = Fields::new(document.get_ref(), 0..0, faults);
     let workers = fields.integer("workers", 1..=1024).and_then(|n| usize::try_from(n).ok());
     let trusted_proxies: Vec<_> =
         fields.parse_all::<Network>("trusted_proxies").into_iter().map(|network| network.value.0).collect();
+    let (certificates, ca_certificates) = reading.certificates(&fields);
     let listeners = reading.listeners(&fields, &trusted_proxies);
     let limits = reading.limits(&fields);
     let admin = reading.admin(&fields, &listeners);
@@ -70,6 +73,8 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
         state_dir,
         components,
         secrets,
+        certificates,
+        ca_certificates,
         plugins,
         upstreams,
         services,
@@ -87,7 +92,7 @@ pub(crate) fn own_sink(
     folder: &Path,
     faults: &Faults,
 ) -> (Option<NamelessSink>, Vec<PathBuf>) {
-    let reading = Reading { folder, faults, names: RefCell::default(), watched: RefCell::default() };
+    let reading = Reading::new(folder, faults);
     let sink = located::with_document(definition, faults, |document| {
         Fields::of(document, "a sink", faults).and_then(|fields| reading.nameless_sink(fields))
     });
@@ -108,6 +113,14 @@ struct Reading<'f> {
     /// What is taken already: kind and name.
     names: RefCell<HashSet<(&'static str, String)>>,
     watched: RefCell<Vec<PathBuf>>,
+    known: Known,
+}
+
+impl<'f> Reading<'f> {
+    fn new(folder: &'f Path, faults: &'f Faults) -> Self {
+        let (names, watched) = (RefCell::default(), RefCell::default());
+        Self { folder, faults, names, watched, known: Known::default() }
+    }
 }
 
 impl Reading<'_> {
@@ -182,18 +195,14 @@ impl Reading<'_> {
 
     /// A file that the configuration consists of, too: resolved, and watched.
     fn file(&self, path: Located<Text>) -> Located<PathBuf> {
-        let path = path.map(|path| self.folder.join(path.0));
-        self.watched.borrow_mut().push(path.value.clone());
-        path
+        self.watch(path.map(|path| path.0.into()))
     }
 
-    /// A certificate and its key.
-    fn certificate(&self, value: &Value<'_>) -> Option<CertificateFiles> {
-        let fields = Fields::of(value, "a certificate", self.faults)?;
-        let cert = fields.require::<Text>("cert", "the certificate chain's PEM file").map(|path| self.file(path));
-        let key = fields.require::<Text>("key", "the private key's PEM file").map(|path| self.file(path));
-        fields.finish();
-        Some(CertificateFiles { cert: cert?, key: key? })
+    /// The same, of a path.
+    fn watch(&self, path: Located<PathBuf>) -> Located<PathBuf> {
+        let path = path.map(|path| self.folder.join(path));
+        self.watched.borrow_mut().push(path.value.clone());
+        path
     }
 
     /// The name of a thing of this kind, which no other of the kind may have.
@@ -202,10 +211,15 @@ impl Reading<'_> {
         T: FromStr<Err = String> + Display,
     {
         let name = fields.require::<T>(key, help)?;
-        if !self.names.borrow_mut().insert((kind, name.value.to_string())) {
-            self.faults.at(&name.span, format!("there is another {kind} named \"{}\"", name.value));
-        }
+        self.unique(kind, name.value.to_string(), &name.span);
         Some(name)
+    }
+
+    fn unique(&self, kind: &'static str, name: String, span: &Span) {
+        let message = format!("there is another {kind} named \"{name}\"");
+        if !self.names.borrow_mut().insert((kind, name)) {
+            self.faults.at(span, message);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 
 mod admin;
+mod certificates;
 mod sinks;
 
 fn faults(text: &str) -> Vec<String> {

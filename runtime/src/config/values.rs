@@ -2,6 +2,7 @@
 //! this file no string needs parsing again.
 
 mod address;
+mod certificates;
 mod delivery;
 mod ends;
 mod origin;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::chains::Chains;
 use super::parts::cache;
 use crate::admin::doors::Doors;
+use crate::certificates::Certificates;
 use crate::config;
 use crate::host::engine::Engine;
 use crate::host::library::Library;
@@ -39,6 +40,7 @@ pub fn check(path: &Path) -> anyhow::Result<Checked> {
     let services = Services::new(Counters::new(&config.counters, 1)?, Arc::clone(&metrics), 1);
     let mut stock = Stock {
         library: Library::new(Engine::new(1)?, services, 1, None, cache(&config)),
+        certificates: Certificates::default(),
         transports: Transports::default(),
         upstreams: Upstreams::new(None, 1),
         sinks: Deliveries::new(None),

@@ -18,6 +18,7 @@ use tidegate_precompiled::Cache;
 use tokio::runtime::Handle;
 
 use super::load;
+use crate::certificates::Certificates;
 use crate::config::checked::{Isolation, OnOutage};
 use crate::config::values::Origin;
 use crate::config::{self, Report};
@@ -88,6 +89,7 @@ impl Stage {
         }
         let mut stock = Stock {
             library: library.with_stand_in(stand_in(case)?),
+            certificates: Certificates::default(),
             transports: Transports::default(),
             upstreams: Upstreams::new(Some(control.clone()), 1),
             sinks: Deliveries::new(Some(control.clone())).with_stand_in(folder.path().join(records(OWN))),

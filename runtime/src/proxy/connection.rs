@@ -27,7 +27,6 @@ use super::{exchange, serve_http1};
 use crate::limits;
 use crate::observe::metrics::OpenConnection;
 use crate::snapshot::{Edge, ListenerSettings};
-use crate::tls::fault::client_fault;
 use crate::tls::session::Session;
 
 /// What an exchange has to know of the connection it came on.
@@ -195,7 +194,7 @@ async fn open(
     let stream = match &settings.tls {
         None => Stream::Plain(stream),
         Some(acceptor) => {
-            let tls = acceptor.accept(stream).await.map_err(|error| client_fault(&error).to_string())?;
+            let tls = acceptor.accept(stream).await.map_err(|refusal| refusal.to_string())?;
             client.tls = Some(Arc::new(Session::of(tls.get_ref().1)));
             Stream::FromClient(Box::new(tls))
         }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::RootCertStore;
-use rustls::pki_types::pem::{PemObject, SectionKind};
+use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
+use super::names::Pattern;
 use super::{Error, Found, identity, provider, server};
 use crate::limits;
 
@@ -46,6 +47,16 @@ pub struct Authorities {
     pub warnings: Vec<String>,
 }
 
+impl Certificate {
+    /// What it is to be shown for if nothing else is said.
+    pub fn patterns(&self) -> impl Iterator<Item = Pattern> {
+        self.names.iter().map(|name| match name.strip_prefix('*') {
+            Some(end) => Pattern::Suffix(end.to_owned()),
+            None => Pattern::Exact(name.clone()),
+        })
+    }
+}
+
 impl Pem {
     /// The file at `path`; errors call it by that name. Reads from disk: not for a worker thread.
     ///
@@ -72,12 +83,17 @@ impl Pem {
         }
     }
 
+    /// The text itself.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.text
+    }
+
     /// What is between the BEGIN and END lines, in order; sections of unknown kinds are left out.
     fn sections(&self) -> Result<Vec<(SectionKind, Vec<u8>)>, Error> {
         // Editors on Windows begin files with a mark that would hide the first BEGIN.
         let text = self.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.text);
         let sections: Result<_, _> = <(SectionKind, Vec<u8>)>::pem_slice_iter(text).collect();
-        sections.map_err(|error| Error::Damaged { file: self.origin.clone(), why: error.to_string() })
+        sections.map_err(|error| Error::Damaged { file: self.origin.clone(), why: damage(&error) })
     }
 
     fn found(&self, sections: &[(SectionKind, Vec<u8>)]) -> Found {
@@ -176,6 +192,22 @@ pub fn authorities(bundle: &Pem) -> Result<Authorities, Error> {
     Ok(Authorities { roots: Arc::new(roots), warnings })
 }
 
+/// The one certificate in `text`, as a CA to trust (Kong: a `ca_certificate`).
+///
+/// # Errors
+/// There is none, or more than one, or it is no CA's.
+pub fn authority(text: &Pem) -> Result<Authorities, Error> {
+    let certificates = text.certificates()?;
+    let parsed = parse_all(text, &certificates)?;
+    let [only] = parsed.as_slice() else {
+        return Err(Error::Several { file: text.origin.clone(), count: parsed.len() });
+    };
+    if !only.is_ca() {
+        return Err(Error::NotAuthority { file: text.origin.clone() });
+    }
+    authorities(text)
+}
+
 fn parse_all<'d>(origin: &Pem, certificates: &'d [CertificateDer<'static>]) -> Result<Vec<X509Certificate<'d>>, Error> {
     let parse = |(index, der): (usize, &'d CertificateDer<'static>)| match X509Certificate::from_der(der) {
         Ok((_, certificate)) => Ok(certificate),
@@ -202,6 +234,17 @@ fn expiry_warnings(origin: &Pem, certificates: &[X509Certificate<'_>]) -> Vec<St
         }
     }
     warnings
+}
+
+/// In words of ours: the parser's hold the line that it stumbled over, which may be all of a key.
+fn damage(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "the END line is missing: were the line breaks lost?",
+        pem::Error::IllegalSectionStart { .. } => "a BEGIN line goes on behind its dashes: were the line breaks lost?",
+        pem::Error::Base64Decode(_) => "what is between the BEGIN and END lines is no base64",
+        _ => "it cannot be read as PEM",
+    }
+    .to_owned()
 }
 
 /// rustls says "unexpected error: " in front of its general words, which are all that helps.

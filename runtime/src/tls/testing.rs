@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::client::{Client, Connected, Refused, Roots, connect, server_name};
 use super::files::{Certificate, Pem, authorities, certificate};
+use super::names::{Names, Offer};
 use super::server::{ClientAuth, Server, Version};
 
 /// A CA.
@@ -74,7 +75,9 @@ pub(crate) fn pem(origin: &str, text: &str) -> Pem {
 }
 
 pub(crate) fn serving(certificates: Vec<Certificate>) -> Server {
-    Server { certificates, client_auth: ClientAuth::None, min: Version::Tls12, http2: false }
+    let certificates: Vec<_> = certificates.into_iter().map(Arc::new).collect();
+    let offer = Arc::new(Offer::new(Names::of_listener(&certificates), Arc::default()));
+    Server { offer, client_auth: ClientAuth::None, min: Version::Tls12, http2: false }
 }
 
 /// rustls's own builder, for what `Client` does not let one do.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{CertificatePair, PemSource};
 use crate::config::reader::Located;
 use crate::config::values::Bind;
 use crate::limits;
@@ -24,21 +25,13 @@ pub struct Listener {
 /// `listeners.tls`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerTls {
-    /// At least one; the first is for clients that name no host, or one that nobody has a certificate for.
-    pub certificates: Vec<CertificateFiles>,
+    /// The first is for clients that name no host, or one that nobody has a certificate for. None: the listener has
+    /// only what all share.
+    pub certificates: Vec<CertificatePair>,
     /// Whether clients show certificates, too.
     pub client_auth: ClientAuth,
     /// Whether TLS 1.2 is refused.
     pub only_tls13: bool,
-}
-
-/// A certificate chain and its key, PEM files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// The chain, the server's own certificate first.
-    pub cert: Located<PathBuf>,
-    /// Its private key.
-    pub key: Located<PathBuf>,
 }
 
 /// Whether clients have to show a certificate.
@@ -47,9 +40,9 @@ pub enum ClientAuth {
     /// They are not asked.
     None,
     /// They may; what they show must be issued by one of these authorities.
-    Optional(Located<PathBuf>),
+    Optional(Vec<Located<PemSource>>),
     /// They must.
-    Required(Located<PathBuf>),
+    Required(Vec<Located<PemSource>>),
 }
 
 /// `[limits]`: what a client may ask for, and how long it may take.

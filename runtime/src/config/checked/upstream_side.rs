@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue};
 
-use super::CertificateFiles;
+use super::{CertificatePair, PemSource};
 use crate::config::reader::Located;
 use crate::config::values::{Authority, UpstreamName};
 
@@ -167,10 +167,10 @@ pub enum HttpVersion {
 /// `services.tls`: how https is spoken to targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceTls {
-    /// Authorities that may have issued a target's certificate; `None`: the system's.
-    pub ca: Option<Located<PathBuf>>,
+    /// Authorities that may have issued a target's certificate; none: the system's.
+    pub ca: Vec<Located<PemSource>>,
     /// What the gateway shows.
-    pub certificate: Option<CertificateFiles>,
+    pub certificate: Option<CertificatePair>,
     /// The name asked for by SNI and looked for in the certificate; `None`: the host of the service's URL.
     pub server_name: Option<Located<String>>,
     /// Whether the certificate is looked at at all.

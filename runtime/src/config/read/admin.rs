@@ -41,7 +41,7 @@ impl Reading<'_> {
 
     fn admin_table(&self, fields: Fields<'_>, value: &Value<'_>) -> Option<Admin> {
         let address = fields.require::<Bind>("address", "where the admin API is, like \"127.0.0.1:8001\"");
-        let tls = fields.value("tls").map(|value| self.server_tls(value));
+        let tls = fields.value("tls").map(|value| self.server_tls(&fields, value));
         let tokens = self.admin_tokens(&fields);
         let clients: Vec<_> = fields.array("clients").filter_map(|value| self.admin_client(value)).collect();
         let hosts = fields.parse_all::<PlainHost>("hosts").into_iter().map(|host| host.value.0).collect();

@@ -14,7 +14,7 @@ impl Reading<'_> {
     pub(super) fn listeners(&self, file: &Fields<'_>, trusted_proxies: &[IpNet]) -> Vec<Located<Listener>> {
         let mut listeners: Vec<Located<Listener>> = Vec::new();
         for value in file.array("listeners") {
-            let Some(listener) = self.listener(value, trusted_proxies) else { continue };
+            let Some(listener) = self.listener(file, value, trusted_proxies) else { continue };
             let address = &listener.value.address;
             let fixed = listener.value.tcp().is_none_or(|address| address.port() != 0);
             if fixed && listeners.iter().any(|other| other.value.address == *address) {
@@ -29,10 +29,10 @@ impl Reading<'_> {
         listeners
     }
 
-    fn listener(&self, value: &Value<'_>, trusted_proxies: &[IpNet]) -> Option<Located<Listener>> {
+    fn listener(&self, file: &Fields<'_>, value: &Value<'_>, trusted_proxies: &[IpNet]) -> Option<Located<Listener>> {
         let fields = Fields::of(value, "a listener", self.faults)?;
         let address = fields.require::<Bind>("address", "an address to listen on, like \"0.0.0.0:8000\"");
-        let tls = fields.value("tls").map(|value| self.server_tls(value));
+        let tls = fields.value("tls").map(|value| self.server_tls(file, value));
         let http2 = fields.boolean("http2").unwrap_or(true);
         let proxy_protocol = fields.boolean("proxy_protocol").unwrap_or(false);
         let tcp = address.as_ref().is_some_and(|address| matches!(address.value, Bind::Tcp(_)));
@@ -55,33 +55,15 @@ impl Reading<'_> {
         Some(Located { value: listener, span: address.span })
     }
 
-    pub(super) fn server_tls(&self, value: &Value<'_>) -> Option<ServerTls> {
+    pub(super) fn server_tls(&self, file: &Fields<'_>, value: &Value<'_>) -> Option<ServerTls> {
         let fields = Fields::of(value, "`tls`", self.faults)?;
-        let certificates = fields.array("certificates").filter_map(|value| self.certificate(value)).collect();
-        if is_empty(fields.value("certificates")) {
-            let help = "certificates = [{ cert = \"api.pem\", key = \"api.key\" }]";
+        let certificates = fields.array("certificates").filter_map(|value| self.pair(value)).collect();
+        if is_empty(fields.value("certificates")) && is_empty(file.value("certificates")) {
+            let help =
+                "certificates = [{ cert = \"api.pem\", key = \"api.key\" }], here or as [[certificates]] for all";
             self.faults.at_with_help(&value.span(), "`tls` needs certificates", help);
         }
-        let ca = fields.parse::<Text>("client_ca").map(|path| self.file(path));
-        let client_auth = match (fields.parse::<Text>("client_auth"), ca) {
-            (None, None) => ClientAuth::None,
-            (None, Some(ca)) => ClientAuth::Required(ca),
-            (Some(auth), ca) => match (auth.value.0.as_str(), ca) {
-                ("none", _) => ClientAuth::None,
-                ("optional", Some(ca)) => ClientAuth::Optional(ca),
-                ("required", Some(ca)) => ClientAuth::Required(ca),
-                ("optional" | "required", None) => {
-                    let help = "client_ca = \"ca.pem\": who may have issued a client's certificate";
-                    self.faults.at_with_help(&auth.span, "`client_auth` needs `client_ca`", help);
-                    ClientAuth::None
-                }
-                (other, _) => {
-                    let message = format!("`client_auth` is \"none\", \"optional\" or \"required\", not \"{other}\"");
-                    self.faults.at(&auth.span, message);
-                    ClientAuth::None
-                }
-            },
-        };
+        let client_auth = self.client_auth(&fields);
         let only_tls13 = match fields.parse::<Text>("min_version") {
             None => false,
             Some(version) => match version.value.0.as_str() {
@@ -95,6 +77,34 @@ impl Reading<'_> {
         };
         fields.finish();
         Some(ServerTls { certificates, client_auth, only_tls13 })
+    }
+
+    fn client_auth(&self, tls: &Fields<'_>) -> ClientAuth {
+        let authorities = self.authorities(tls, "client_ca", "client_ca_certificates");
+        let known = !is_empty(tls.value("client_ca_certificates")) || tls.value("client_ca").is_some();
+        let auth = tls.parse::<Text>("client_auth");
+        if known && authorities.is_empty() {
+            // A fault that has been noted.
+            return ClientAuth::None;
+        }
+        let Some(auth) = auth else {
+            return if known { ClientAuth::Required(authorities) } else { ClientAuth::None };
+        };
+        match auth.value.0.as_str() {
+            "none" => ClientAuth::None,
+            "optional" if known => ClientAuth::Optional(authorities),
+            "required" if known => ClientAuth::Required(authorities),
+            "optional" | "required" => {
+                let help = "client_ca = \"ca.pem\": who may have issued a client's certificate";
+                self.faults.at_with_help(&auth.span, "`client_auth` needs `client_ca`", help);
+                ClientAuth::None
+            }
+            other => {
+                let message = format!("`client_auth` is \"none\", \"optional\" or \"required\", not \"{other}\"");
+                self.faults.at(&auth.span, message);
+                ClientAuth::None
+            }
+        }
     }
 
     pub(super) fn limits(&self, file: &Fields<'_>) -> ClientLimits {

@@ -91,11 +91,11 @@ impl Reading<'_> {
     }
 
     fn service_tls(&self, service: &Fields<'_>) -> ServiceTls {
-        let mut tls = ServiceTls { ca: None, certificate: None, server_name: None, verify: true };
+        let mut tls = ServiceTls { ca: Vec::new(), certificate: None, server_name: None, verify: true };
         let Some(value) = service.value("tls") else { return tls };
         let Some(fields) = Fields::of(value, "`tls`", self.faults) else { return tls };
-        tls.ca = fields.parse::<Text>("ca").map(|path| self.file(path));
-        tls.certificate = fields.value("certificate").and_then(|value| self.certificate(value));
+        tls.ca = self.authorities(&fields, "ca", "ca_certificates");
+        tls.certificate = fields.value("certificate").and_then(|value| self.pair_or_reference(value));
         tls.server_name = fields.parse::<PlainHost>("server_name").map(|name| name.map(|name| name.0));
         tls.verify = fields.boolean("verify").unwrap_or(true);
         fields.finish();

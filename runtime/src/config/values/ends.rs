@@ -101,6 +101,11 @@ fn parse_port(text: &str) -> Result<u16, String> {
 pub struct Sni(HostName);
 
 impl Sni {
+    /// The name, or the end of names, that it is.
+    pub fn into_name(self) -> HostName {
+        self.0
+    }
+
     /// Whether this is `name`, as the client wrote it.
     pub fn takes(&self, name: &str) -> bool {
         let name = name.strip_suffix('.').unwrap_or(name).as_bytes();

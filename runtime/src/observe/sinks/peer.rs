@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::certificates;
 use crate::config::Faults;
 use crate::config::checked::{Sink, SinkTo, StreamSink, SyslogOver};
 use crate::config::file;
@@ -22,7 +23,6 @@ use crate::dns::Resolver;
 use crate::limits;
 use crate::tls::client::{Client, Roots, Verify, connect as connect_tls, server_name};
 use crate::tls::files::{self, Pem};
-use crate::transport;
 
 /// A host and port, and how to get there.
 pub(super) struct Peer {
@@ -130,7 +130,7 @@ pub(super) fn tls(sink: &Sink, faults: &Faults) -> Option<Option<Tls>> {
         Some(ca) => {
             let read = Pem::read(&ca.value).and_then(|pem| files::authorities(&pem));
             let authorities = read.map_err(|error| faults.at(&ca.span, error.to_string())).ok()?;
-            transport::warn(&authorities.warnings);
+            certificates::warn(&authorities.warnings);
             Roots::Given(authorities.roots)
         }
     };

@@ -30,8 +30,10 @@ fn what_is_wrong_is_said_in_the_operators_words() {
         (&chain, &other, "certs/api.key: the key does not belong to the certificate certs/api.pem"),
         (&chain, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n", "certs/api.key: the private key is encrypted; "),
         (&chain, legacy, "certs/api.key: the private key is encrypted; "),
-        (&inside_out, &key, "certs/api.pem is damaged: "),
-        (&chain[..chain.len() - 10], &key, "certs/api.pem is damaged: "),
+        (&inside_out, &key, "certs/api.pem is damaged: what is between the BEGIN and END lines is no base64"),
+        (&chain[..chain.len() - 10], &key, "certs/api.pem is damaged: the END line is missing"),
+        // The parser would have told the whole key, in numbers.
+        (&chain, &key.replace('\n', "\\n"), "certs/api.key is damaged: a BEGIN line goes on behind its dashes"),
         (none_inside, &key, "certs/api.pem: certificate 1 cannot be read: "),
         (&format!("{chain}{none_inside}"), &key, "certs/api.pem: certificate 2 cannot be read: "),
         (&chain, broken_key, "certs/api.key: the private key cannot be used: failed to parse private key"),
@@ -108,6 +110,15 @@ fn dates_and_order_are_warnings() {
         assert_eq!(loaded.warnings.len(), usize::from(expected.is_some()), "{:?}", loaded.warnings);
         assert!(loaded.warnings.iter().all(|warning| warning.starts_with(expected.unwrap())));
     }
+}
+
+#[test]
+fn an_authority_is_a_single_certificate_of_a_ca() {
+    let (ca, other) = (Authority::new("Test CA").0.pem(), Authority::new("Another CA").0.pem());
+    assert_eq!(authority(&pem("ca.pem", &ca)).unwrap().roots.len(), 1);
+    let refused = |text: &str| authority(&pem("ca.pem", text)).unwrap_err().to_string();
+    assert_eq!(refused(&format!("{ca}{other}")), "ca.pem holds 2 certificates, where one is asked for");
+    assert_eq!(refused(&own().0), "ca.pem: this is no CA's certificate: it lacks the basic constraint CA:TRUE");
 }
 
 #[test]
