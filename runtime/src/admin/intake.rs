@@ -51,7 +51,7 @@ impl Admin {
             check_page(asked.headers(), host.as_ref())?;
         }
         let (mut head, body) = asked.into_parts();
-        let segments = request::segments(head.uri.path()).map_err(bad);
+        let segments = request::segments(head.uri.path()).map_err(|problem| bad(&problem));
         let found = segments.as_ref().map_or(Found::Nothing, |segments| self.endpoints.find(&head.method, segments));
         let needs = if let Found::Endpoint(endpoint) = &found { endpoint.needs } else { Role::Read };
         let author = match self.author(&mut head.headers, session, peer) {
@@ -76,7 +76,7 @@ impl Admin {
             let message = format!("{who} has the role \"{role}\", and this needs \"{needs}\"");
             return Err(Answer::message(StatusCode::FORBIDDEN, &message));
         }
-        let query = Query::read(head.uri.query().unwrap_or_default()).map_err(bad)?;
+        let query = Query::read(head.uri.query().unwrap_or_default()).map_err(|problem| bad(&problem))?;
         let content_type = content_type(&head.headers)?;
         let (body, _room) = upload::whole(body, endpoint.body_bytes, &self.bodies).await?;
         let method = if head.method == Method::HEAD { Method::GET } else { head.method };
@@ -128,7 +128,7 @@ impl Admin {
             _ => None,
         };
         let Some(host) = host.filter(|host| !host.as_str().contains('@')) else {
-            return Err(bad("the request needs one valid Host".to_owned()));
+            return Err(bad("the request needs one valid Host"));
         };
         // What an absolute target names goes before Host (RFC 9112, section 3.2.2), so both have to be ours.
         let names = [Some(&host), request.uri().authority()];
@@ -145,8 +145,8 @@ impl Admin {
     }
 }
 
-fn bad(problem: String) -> Answer {
-    Answer::message(StatusCode::BAD_REQUEST, &problem)
+fn bad(problem: &str) -> Answer {
+    Answer::message(StatusCode::BAD_REQUEST, problem)
 }
 
 fn too_many_guesses(later: Later) -> Answer {
