@@ -163,6 +163,19 @@ fn shown_token(headers: &HeaderMap) -> Result<Option<String>, Stranger> {
 }
 
 #[cfg(test)]
+impl Doors {
+    /// Tokens that are what they are called.
+    pub(super) fn of_tokens(listed: &[(&str, Role)]) -> Self {
+        let token = |(name, role): &(&str, Role)| Token {
+            name: (*name).into(),
+            digest: Sha256::digest(name).into(),
+            role: *role,
+        };
+        Self { tokens: listed.iter().map(token).collect(), ..Self::default() }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
     use std::time::SystemTime;
@@ -172,16 +185,14 @@ mod tests {
     const HERE: Peer = Peer::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
     fn doors() -> Doors {
-        let token = |name: &str, role| Token { name: name.into(), digest: Sha256::digest(name).into(), role };
         let client = |name: &str, known_by, role| Client { name: name.into(), known_by, role };
         Doors {
-            tokens: vec![token("first", Role::Read), token("second", Role::Write)],
             clients: vec![
                 client("by-subject", KnownBy::Subject("CN=ops,O=Example".to_owned()), Role::Write),
                 client("by-uri", KnownBy::AlternativeName("spiffe://example.org/ci".to_owned()), Role::Plugins),
                 client("by-print", KnownBy::Fingerprint("ab".repeat(32)), Role::Read),
             ],
-            ..Doors::default()
+            ..Doors::of_tokens(&[("first", Role::Read), ("second", Role::Write)])
         }
     }
 

@@ -53,6 +53,7 @@ struct Running {
     address: SocketAddr,
     fake: Arc<Fake>,
     failures: Arc<Failures>,
+    doors: Arc<ArcSwap<Doors>>,
     end: CancellationToken,
     server: JoinHandle<io::Result<()>>,
 }
@@ -73,9 +74,9 @@ fn start() -> Running {
         500,
         handler(|_, told| async move { tell(&told) }),
     );
-    let end = CancellationToken::new();
+    let (end, doors) = (CancellationToken::new(), Arc::clone(&admin.doors));
     let server = tokio::spawn(Arc::new(admin).serve(listener.into(), end.clone()));
-    Running { address, fake, failures, end, server }
+    Running { address, fake, failures, doors, end, server }
 }
 
 /// What this request says.
@@ -211,6 +212,36 @@ async fn only_its_own_names_and_addresses_open_the_door() {
         ("GET /ready HTTP/1.0\r\n\r\n", "200"),
     ] {
         assert_eq!(admin.raw(request).await.split(' ').nth(1), Some(status), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn each_endpoint_is_for_those_with_its_role() {
+    let admin = start();
+    admin.doors.store(Arc::new(Doors::of_tokens(&[("r", Role::Read), ("p", Role::Plugins), ("w", Role::Write)])));
+    for (method, path, token, expected) in [
+        ("POST", "/tell/x", "w", 200),
+        ("POST", "/tell/x", "p", 403),
+        ("POST", "/tell/x", "r", 403),
+        ("POST", "/tell/x", "", 401),
+        ("POST", "/nothing", "r", 404),
+        ("POST", "/nothing", "", 401),
+        ("PUT", "/tell/x", "r", 405),
+        ("OPTIONS", "/tell/x", "r", 204),
+        ("OPTIONS", "/tell/x", "", 401),
+        ("GET", "/status", "r", 200),
+        ("HEAD", "/status", "w", 200),
+        ("HEAD", "/status", "", 401),
+        ("GET", "/ready", "", 200),
+        ("GET", "/ready", "wrong", 200),
+    ] {
+        let token = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{token}\r\n");
+        let answer = admin.raw(&head).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{method} {path} {token}: {answer}");
+        if expected == 403 {
+            assert!(answer.contains("and this needs \\\"write\\\"\"}"), "{answer}");
+        }
     }
 }
 
