@@ -29,8 +29,8 @@ pub(super) enum Delivery {
 /// Why a batch did not go out.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It may the next time; `after`: not before the peer says so.
-    Again { words: String, after: Option<Duration> },
+    /// It may the next time.
+    Again { words: String, pause: Pause },
     /// The peer does not want it, now or later.
     Refused(String),
     /// Some of it, or all of it, is gone, which has been counted.
@@ -38,12 +38,23 @@ pub(super) enum Failure {
     /// The peer does not want some of it, and has taken the others; both have been counted.
     Unwanted(String),
     /// This is left of it, to be sent again; what the peer has taken, and what it does not want, has been counted.
-    Partly { rest: Arc<Batch>, words: String, after: Option<Duration>, unwanted: Option<String> },
+    Partly { rest: Arc<Batch>, words: String, pause: Pause, unwanted: Option<String> },
+}
+
+/// How long to wait before the next attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// Longer with each failure.
+    Growing,
+    /// As long as the sink ever does, from the first failure on: it takes a person to mend this.
+    Longest,
+    /// For so long.
+    For(Duration),
 }
 
 impl Failure {
     fn again(words: impl Into<String>) -> Self {
-        Self::Again { words: words.into(), after: None }
+        Self::Again { words: words.into(), pause: Pause::Growing }
     }
 }
 
