@@ -9,7 +9,7 @@ mod sinks;
 mod upstreams;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -18,8 +18,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::checked::{
-    CertificateFiles, ComponentFile, Config, DiskBuffer, PluginCache, PluginConfig, SecretValue, Service, SinkSettings,
-    Upstream,
+    CertificateFiles, ComponentFile, Config, DiskBuffer, Listed, PluginCache, PluginConfig, SecretValue, Service,
+    SinkSettings, Upstream,
 };
 use super::faults::Faults;
 use super::plugin_use::plugin_uses;
@@ -29,7 +29,7 @@ use super::values::{Name, Network, Text};
 
 /// The whole file. `folder` is where relative paths start.
 pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Faults) -> Config {
-    let reading = Reading { folder, faults, names: RefCell::default(), watched: RefCell::default() };
+    let reading = Reading { folder, faults, listed: RefCell::default(), watched: RefCell::default() };
     let fields = Fields::new(document.get_ref(), 0..0, faults);
     let workers = fields.integer("workers", 1..=1024).and_then(|n| usize::try_from(n).ok());
     let trusted_proxies: Vec<_> =
@@ -52,7 +52,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     fields.finish();
     consumers::check_keys(&consumers, faults);
     services::check_urls(&services, &upstreams, faults);
-    let watched = reading.watched.into_inner();
+    let (listed, watched) = (reading.listed.into_inner(), reading.watched.into_inner());
     Config {
         workers,
         listeners,
@@ -71,6 +71,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
         services,
         consumers,
         sinks,
+        listed,
         watched,
         folder: folder.to_owned(),
     }
@@ -83,7 +84,7 @@ pub(crate) fn own_sink(
     folder: &Path,
     faults: &Faults,
 ) -> (Option<NamelessSink>, Vec<PathBuf>) {
-    let reading = Reading { folder, faults, names: RefCell::default(), watched: RefCell::default() };
+    let reading = Reading { folder, faults, listed: RefCell::default(), watched: RefCell::default() };
     let sink = located::with_document(definition, faults, |document| {
         Fields::of(document, "a sink", faults).and_then(|fields| reading.nameless_sink(fields))
     });
@@ -102,7 +103,7 @@ struct Reading<'f> {
     folder: &'f Path,
     faults: &'f Faults,
     /// What is taken already: kind and name.
-    names: RefCell<HashSet<(&'static str, String)>>,
+    listed: RefCell<Listed>,
     watched: RefCell<Vec<PathBuf>>,
 }
 
@@ -122,6 +123,7 @@ impl Reading<'_> {
     fn components(&self, fields: &Fields<'_>) -> Vec<ComponentFile> {
         let mut components = Vec::new();
         for (key, value) in fields.entries("components") {
+            self.listed.borrow_mut().add("component", &key.value);
             let Some(fields) = Fields::of(value, "a component", self.faults) else { continue };
             let path = fields.require::<Text>("path", "the plugin's .wasm file");
             fields.finish();
@@ -140,6 +142,7 @@ impl Reading<'_> {
         let mut secrets = BTreeMap::new();
         for (key, value) in fields.entries("secrets") {
             self.faults.conceal(value.span());
+            self.listed.borrow_mut().add("secret", &key.value);
             if let Err(error) = key.value.parse::<Name>() {
                 self.faults.at(&key.span, error);
             }
@@ -191,7 +194,7 @@ impl Reading<'_> {
         T: FromStr<Err = String> + Display,
     {
         let name = fields.require::<T>(key, help)?;
-        if !self.names.borrow_mut().insert((kind, name.value.to_string())) {
+        if !self.listed.borrow_mut().add(kind, &name.value.to_string()) {
             self.faults.at(&name.span, format!("there is another {kind} named \"{}\"", name.value));
         }
         Some(name)

@@ -67,7 +67,7 @@ impl Reading<'_> {
             let help = "leave it out: nobody says whether a datagram arrives, so none is sent again";
             self.faults.at_with_help(&folder.span, "`disk` goes unheard", help);
         }
-        if !self.names.borrow_mut().insert(("disk buffer", folder.value.display().to_string())) {
+        if !self.listed.borrow_mut().add("disk buffer", &folder.value.display().to_string()) {
             self.faults.at(&folder.span, "another sink has its disk buffer in this folder");
         }
         let disk = DiskBuffer { folder: folder.value.clone(), most: buffer.most, sync: buffer.sync };
