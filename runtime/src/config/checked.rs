@@ -18,7 +18,7 @@ use ipnet::IpNet;
 pub use client_side::{AccessLog, CertificateFiles, ClientAuth, ClientLimits, Listener, LogTarget, ServerTls};
 pub use sinks::{
     BatchLimits, Compression, DiskBuffer, FileSink, Framing, HttpFormat, HttpSink, LookedFor, Rotate, Severity, Sink,
-    SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogOver, SyslogSink,
+    SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogFormat, SyslogOver, SyslogSink,
 };
 pub use stores::{Counters, OnOutage};
 pub use upstream_side::{
