@@ -141,6 +141,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_person_has_to_mend_is_said_though_the_sink_was_failing_before() {
+        let metrics = Metrics::new(1).sink("s");
+        let mut journal = Journal::new("s".into(), metrics);
+        let said = |journal: &Journal| journal.failing.as_ref().map(|failing| failing.said);
+        let most = Duration::from_secs(3);
+        journal.failed("away", most);
+        assert!(said(&journal) == Some(Said::Failing));
+        assert_eq!(journal.hindered("denied", most), most);
+        assert!(said(&journal) == Some(Said::Failing), "not within the interval");
+        journal.spoken = None;
+        journal.hindered("denied", most);
+        assert!(said(&journal) == Some(Said::Hindered) && journal.spoken.is_some());
+        journal.failed("away", most);
+        assert!(said(&journal) == Some(Said::Hindered));
+    }
+
+    #[tokio::test]
     async fn however_bad_it_gets_the_log_has_a_few_lines() {
         let metrics = Metrics::new(1).sink("logs");
         metrics.drop_records(Dropped::Refused, 7);

@@ -79,6 +79,20 @@ async fn nothing_is_lost_while_its_owner_restarts() {
 }
 
 #[tokio::test]
+async fn an_owner_that_is_back_already_is_found_at_once() {
+    let mut bench = Bench::new();
+    let sinks = bench.load(&table(&bench, "\"udp\"", ""));
+    for number in 0..5 {
+        let socket = bind(&bench);
+        emit(&sinks, number..number + 1).await;
+        expect(&socket, number..number + 1).await;
+        drop(socket);
+        fs::remove_file(bench.path("log")).unwrap();
+    }
+    assert_eq!((bench.counts().retries(), bench.counts().dropped(Dropped::GaveUp)), (0, 0));
+}
+
+#[tokio::test]
 async fn another_socket_at_the_path_is_found_though_the_old_one_lives() {
     let mut bench = Bench::new();
     let old = bind(&bench);
