@@ -85,10 +85,11 @@ pub use tidegate_sdk_macros::Config;
 /// key, which sink a use's settings make up, as the operator would list it under `[[sinks]]`. Within a
 /// value, `{setting}` is what the setting of this name is, and `{table.setting}` one in a table;
 /// `{setting*1000}` is a number in another unit. A value that is nothing but one setting has its type. A
-/// key whose settings are left out and have no default is left out, too. The gateway checks the sink as it
-/// checks those of `[[sinks]]`, shares it among uses that ask for the same, and gives it to the use as
-/// [`sink::OWN`](crate::sink::OWN). `instead` names the setting by which a use can name one of `[[sinks]]`
-/// in its place.
+/// key whose settings are left out and have no default is left out, too; of several values in a list, the
+/// first counts whose settings are there: `address = ["unix:{socket}", "{host}:{port}"]`. The gateway checks
+/// the sink as it checks those of `[[sinks]]`, shares it among uses that ask for the same, and gives it to
+/// the use as [`sink::OWN`](crate::sink::OWN). `instead` names the setting by which a use can name one of
+/// `[[sinks]]` in its place.
 ///
 /// ```
 /// use tidegate_sdk::prelude::*;

@@ -343,6 +343,31 @@ async fn syslog_messages_are_as_severe_as_their_status() {
 }
 
 #[tokio::test]
+async fn unix_sockets_take_the_place_of_hosts() {
+    let (upstream, rsyslog) = (Upstream::echo("a").await, Program::rsyslog().await);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let received = Received::default();
+    let datagrams = tokio::net::UnixDatagram::bind(path("datagrams")).unwrap();
+    let stream = tokio::net::UnixListener::bind(path("stream")).unwrap();
+    let reading = Arc::clone(&received);
+    let reader = tokio::spawn(async move { lines(stream.accept().await.unwrap().0, reading).await });
+    let to = |plugged: &str, path: &str| plugin(plugged, &format!("socket = \"{path}\", {URI}"));
+    let log = rsyslog.folder.path().join("log").display().to_string();
+    let logs = [to("syslog", &log), to("udp-log", &path("datagrams")), to("tcp-log", &path("stream"))].concat();
+    let gateway = Gateway::start(&format!("{logs}{}", one_route(upstream.address, ""))).await;
+    gateway.get("/1").await;
+    let record = "{\"uri\":\"/1\"}";
+    let mut datagram = [0; 1000];
+    let came = tokio::time::timeout(crate::harness::PATIENCE, datagrams.recv(&mut datagram)).await.unwrap().unwrap();
+    assert_eq!(datagram[..came], *record.as_bytes());
+    assert_eq!(all(&received, 1).await, [record]);
+    let seen = until("the message", async || messages(&rsyslog).first().cloned()).await;
+    assert!(seen.starts_with("14|tidegate|") && seen.ends_with(&format!("| {record}")), "{seen}");
+    reader.abort();
+}
+
+#[tokio::test]
 async fn syslog_loses_nothing_while_the_server_restarts() {
     let (upstream, mut rsyslog) = (Upstream::echo("a").await, Program::rsyslog().await);
     let to = format!("host = \"127.0.0.1\", port = {}, transport = \"tcp\"", rsyslog.address.port());

@@ -58,12 +58,18 @@ fn what_is_wrong_with_it_is_said_where_the_use_says_it() {
         &http("headers = { authorization = \"env:TIDEGATE_NOT_SET\", x = \"sesame\", host = \"a\" }"),
         &["`TIDEGATE_NOT_SET` is not set", "`host` is what `http_endpoint` says"],
     );
-    at(&plugin("tcp-log", "port = 1"), &["tcp-log: `host` and `port` is missing"]);
+    at(&plugin("tcp-log", "port = 1"), &["tcp-log: `socket`, or `host` and `port` is missing"]);
     at(&plugin("tcp-log", "host = \"a b\", port = 1"), &["tcp-log: `host` and `port`: "]);
     let tls = "host = \"a\", port = 1, tls_sni = \"b\", ca = \"c\"";
     at(&plugin("tcp-log", tls), &["`tls_sni` goes unheard", "`ca` goes unheard", "this sink does not speak TLS"]);
     at(&plugin("udp-log", "host = \"::1\", port = 1"), &["udp-log: `host` and `port`: "]);
     at(&plugin("syslog", "host = \"\""), &["syslog: "]);
+    at(&plugin("syslog", "socket = \"log\""), &["syslog: `socket`: \"unix:log\" needs an absolute path", use_line]);
+    at(
+        &plugin("syslog", "socket = \"/dev/log\", host = \"a\""),
+        &["syslog: `host` goes unheard", "leave it out, or what says instead where records go: `socket`"],
+    );
+    at(&plugin("tcp-log", "socket = \"/a\", tls = true"), &["tcp-log: no TLS is spoken to a unix socket"]);
 }
 
 #[test]

@@ -53,8 +53,8 @@ impl Program {
         Self { address, folder, child }.listening("redis-server").await
     }
 
-    /// rsyslog in the foreground, by UDP and TCP at the same port. Each message is a line of `out` in its folder:
-    /// `PRI|APP-NAME|PROCID|MSG`.
+    /// rsyslog in the foreground, by UDP and TCP at the same port, and at the unix socket `log` in its folder as it is at
+    /// `/dev/log`. Each message is a line of `out` there: `PRI|APP-NAME|PROCID|MSG`.
     pub async fn rsyslog() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = Upstream::nobody().await;
@@ -114,7 +114,8 @@ fn rsyslog_configuration(folder: &Path, address: SocketAddr) -> String {
     let (folder, ip, port) = (folder.display(), address.ip(), address.port());
     format!(
         "global(workDirectory=\"{folder}\" maxMessageSize=\"64k\")\n\
-         module(load=\"imtcp\")\nmodule(load=\"imudp\")\n\
+         module(load=\"imtcp\")\nmodule(load=\"imudp\")\nmodule(load=\"imuxsock\" sysSock.use=\"off\")\n\
+         input(type=\"imuxsock\" socket=\"{folder}/log\")\n\
          input(type=\"imtcp\" address=\"{ip}\" port=\"{port}\")\n\
          input(type=\"imudp\" address=\"{ip}\" port=\"{port}\")\n\
          template(name=\"line\" type=\"string\" string=\"%pri%|%app-name%|%procid%|%msg%\\n\")\n\

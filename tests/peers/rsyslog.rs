@@ -61,6 +61,60 @@ async fn messages_by_udp() {
     assert_eq!(written(&rsyslog), expected);
 }
 
+/// As rsyslog has what it takes from programs of its machine: the space behind a tag is part of the message.
+fn local(text: &str) -> String {
+    format!("134|tidegate|{}| {text}", std::process::id())
+}
+
+#[tokio::test]
+async fn messages_by_the_machines_own_socket() {
+    let rsyslog = Program::rsyslog().await;
+    let socket = rsyslog.folder.path().join("log");
+    let bench = bench(&format!("kind = \"syslog\"\naddress = \"unix:{}\"\n", socket.display()));
+    let long = "x".repeat(20_000);
+    let texts = ["{\"a\": 1}", "two\nlines", &long, "<13>1 - - - - - -", "a[1]: b"];
+    // More than the system lets wait there.
+    for message in texts.iter().cycle().take(500) {
+        bench.sinks.emit("s", message.as_bytes()).unwrap();
+    }
+    bench.deliveries.end().await;
+    has(&rsyslog, 500).await;
+    let expected = ["{\"a\": 1}", "two#012lines", &long, "<13>1 - - - - - -", "a[1]: b"].map(local);
+    assert!(written(&rsyslog).iter().eq(expected.iter().cycle().take(500)));
+    assert_eq!((bench.counts.records(), bench.counts.retries()), (500, 0));
+}
+
+#[tokio::test]
+async fn messages_by_its_own_socket_while_it_restarts() {
+    let mut rsyslog = Program::rsyslog().await;
+    let socket = rsyslog.folder.path().join("log");
+    let bench = bench(&format!(
+        "kind = \"syslog\"\naddress = \"unix:{}\"\nbatch = {{ max_wait = \"20ms\" }}\n\
+         retry = {{ max_wait = \"100ms\" }}\n",
+        socket.display()
+    ));
+    let emit = |numbers: std::ops::Range<usize>| {
+        numbers.for_each(|number| bench.sinks.emit("s", number.to_string().as_bytes()).unwrap());
+    };
+    for restart in 1..=2 {
+        emit(100 * restart - 100..100 * restart - 50);
+        has(&rsyslog, 100 * restart - 50).await;
+        let restarting = rsyslog.restart_rsyslog(Duration::from_millis(300));
+        // What comes while nobody is there.
+        let emitting = async {
+            let away = async || (!socket.exists() || bench.counts.retries() > 0).then_some(());
+            until("its end", away).await;
+            emit(100 * restart - 50..100 * restart);
+        };
+        (rsyslog, ()) = tokio::join!(restarting, emitting);
+        has(&rsyslog, 100 * restart).await;
+    }
+    bench.deliveries.end().await;
+    let expected: Vec<String> = (0..200).map(|number| local(&number.to_string())).collect();
+    assert_eq!(written(&rsyslog), expected);
+    assert!(bench.counts.retries() > 0 && bench.counts.dropped(Dropped::GaveUp) == 0);
+}
+
 #[tokio::test]
 async fn messages_by_tcp_with_whatever_is_in_them() {
     let rsyslog = Program::rsyslog().await;

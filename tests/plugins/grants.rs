@@ -209,3 +209,36 @@ async fn what_is_imported_and_not_granted_is_refused_by_name() {
         assert!(!outcome.stderr.contains("the second"), "{}", outcome.stderr);
     }
 }
+
+#[tokio::test]
+async fn who_is_granted_what_is_refused_is_not_faulted_for_it() {
+    let upstream = Upstream::echo("u").await;
+    let usual = config(
+        &upstream,
+        "grants = { http = [\"http://a\"], secrets = [\"two\"], sinks = [\"one\"] }, config = { secret = \"two\" }",
+    );
+    let named = format!("{usual}[[plugins]]\nuse = \"file-log\"\nconfig = {{ sink = \"one\" }}\n");
+    for (config, what, wrong, told) in [
+        (&named, "kind = \"file\"\npath = \"one.log\"", "kind = \"fiel\"", "`kind` cannot be \"fiel\""),
+        (&named, "path = \"one.log\"", "", "`path` is missing"),
+        (&usual, "path = \"one.log\"", "paht = \"one.log\"\npath = \"one.log\"", "unknown key `paht`"),
+        (
+            &named,
+            "kind = \"file\"\npath = \"one.log\"",
+            "kind = \"http\"\nurl = \"https://a\"\nca = \"nothing.pem\"",
+            "nothing.pem",
+        ),
+        (&usual, "two = \"the second\"", "two = \"env:TIDEGATE_NOT_SET\"", "`TIDEGATE_NOT_SET` is not set"),
+        (&usual, "path = \"caller.wasm\"", "", "`path` is missing"),
+        (&usual, "path = \"caller.wasm\"", "path = 7", "`path` must be a string"),
+        (&usual, "http = [\"http://a\"]", "http = [\"http://a/path\"]", "is more than an origin"),
+    ] {
+        assert!(config.contains(what), "{what}");
+        let folder = folder(&config.replacen(what, wrong, 1), &[("caller.wasm", &built("guests/caller.wasm"))]);
+        let outcome = crate::harness::gateway::run(folder.path(), &["check"]);
+        assert_eq!(outcome.status.code(), Some(1), "{wrong}");
+        let faults: Vec<&str> = outcome.stderr.lines().filter(|line| line.starts_with("error")).collect();
+        assert!(outcome.stderr.contains(told), "{wrong}: {}", outcome.stderr);
+        assert_eq!(faults.len(), 1, "{wrong}: {}", outcome.stderr);
+    }
+}

@@ -100,17 +100,22 @@ async fn events_that_splunk_does_not_want_are_left_out() {
 }
 
 #[tokio::test]
-async fn a_token_that_splunk_does_not_know_is_said() {
+async fn a_token_that_splunk_does_not_know_is_said_and_another_loses_nothing() {
     let receiver = Receiver::start(Protocol::Splunk { token: "sesame" }, Fate::default).await;
     let table = format!(
         "url = \"http://{}/services/collector/event\"\nformat = \"splunk-hec\"\n\
-         headers = {{ authorization = \"Splunk barley\" }}\n",
+         headers = {{ authorization = \"Splunk barley\" }}\nbuffer = {{ disk = \"var/s\" }}\n",
         receiver.address
     );
     let gateway = recorded(&table).await;
-    let lost = gateway.logged("message", "a sink has lost records").await;
-    assert!(lost["error"].as_str().unwrap().contains("Invalid token"), "{lost}");
-    assert_eq!(receiver.complaints()[0], "Invalid token");
+    let said = gateway.logged("message", "a sink fails").await;
+    let words = said["error"].as_str().unwrap();
+    assert!(words.contains("Invalid token") && words.contains("mend the credentials in `headers`"), "{said}");
+    assert_eq!((receiver.complaints()[0].as_str(), receiver.records().len()), ("Invalid token", 0));
+    let config = std::fs::read_to_string(gateway.path("gateway.toml")).unwrap();
+    gateway.replace("gateway.toml", config.replace("barley", "sesame").as_bytes());
+    until("all records", async || (numbers(&receiver.records()).len() >= 1_000).then_some(())).await;
+    assert!(numbers(&receiver.records()).into_iter().eq(0..1_000));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ tidegate_records::settings! {
             instead = "sink",
             kind = "syslog",
             transport = "{transport}",
-            address = "{host}:{port}",
+            address = ["unix:{socket}", "{host}:{port}"],
             facility = "{facility}",
             severity = "of-record",
             batch(max_wait = "200ms")
@@ -25,6 +25,9 @@ tidegate_records::settings! {
         #[config(default = 514)]
         #[schemars(range(min = 1))]
         port: u16,
+        /// Path of a unix socket that takes the messages in place of a host and port, like `/dev/log`: as datagrams, which
+        /// are then as other programs of the machine write theirs, or over a connection as RFC 5424 has them.
+        socket: Option<String>,
         /// How messages travel: each as a datagram, or one after another over a connection, each behind its length (RFC
         /// 6587).
         #[config(default = Transport::Udp)]

@@ -1,5 +1,5 @@
-//! Sends a record of every exchange over a TCP connection, or TLS, as JSON, a line each. Its settings are those of
-//! Kong's plugin of this name; the record is Kong's log object.
+//! Sends a record of every exchange over a TCP connection, TLS, or a unix socket, as JSON, a line each. Its settings are
+//! those of Kong's plugin of this name, and one more; the record is Kong's log object.
 
 use tidegate_sdk::prelude::*;
 
@@ -10,7 +10,7 @@ tidegate_records::settings! {
         sink(
             instead = "sink",
             kind = "tcp",
-            address = "{host}:{port}",
+            address = ["unix:{socket}", "{host}:{port}"],
             tls = "{tls}",
             server_name = "{tls_sni}",
             ca = "{ca}",
@@ -24,6 +24,8 @@ tidegate_records::settings! {
         /// The port there.
         #[schemars(range(min = 1))]
         port: Option<u16>,
+        /// Path of a unix socket that takes the records in place of a host and port.
+        socket: Option<String>,
         /// Speak TLS.
         #[config(default = false)]
         tls: bool,

@@ -1,5 +1,5 @@
-//! Sends a record of every exchange as a datagram, as JSON. Its settings are those of Kong's plugin of this name; the
-//! record is Kong's log object.
+//! Sends a record of every exchange as a datagram, as JSON. Its settings are those of Kong's plugin of this name, and one
+//! more; the record is Kong's log object.
 
 use tidegate_sdk::prelude::*;
 
@@ -7,7 +7,12 @@ tidegate_records::settings! {
     /// Who gets the records, and what of an exchange goes there.
     #[config(
         validate = Settings::prepare,
-        sink(instead = "sink", kind = "udp", address = "{host}:{port}", batch(max_wait = "200ms"))
+        sink(
+            instead = "sink",
+            kind = "udp",
+            address = ["unix:{socket}", "{host}:{port}"],
+            batch(max_wait = "200ms")
+        )
     )]
     struct Settings {
         /// The host that the datagrams are sent to: a name or an address. An IPv6 address is in brackets.
@@ -15,6 +20,8 @@ tidegate_records::settings! {
         /// The port there.
         #[schemars(range(min = 1))]
         port: Option<u16>,
+        /// Path of a unix socket that takes the datagrams in place of a host and port.
+        socket: Option<String>,
         /// One of the gateway's `[[sinks]]`, which takes the records in place of a host and port.
         sink: Option<String>,
     }

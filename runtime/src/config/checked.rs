@@ -8,7 +8,7 @@ mod sinks;
 mod stores;
 mod upstream_side;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub use certificates::{CaCertificate, Certificate, CertificatePair, PemSource, S
 pub use client_side::{AccessLog, ClientAuth, ClientLimits, Listener, LogTarget, ServerTls};
 pub use sinks::{
     BatchLimits, Compression, DiskBuffer, FileSink, Framing, HttpFormat, HttpSink, LookedFor, Rotate, Severity, Sink,
-    SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogOver, SyslogSink,
+    SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogFormat, SyslogOver, SyslogSink,
 };
 pub use stores::{Counters, OnOutage};
 pub use upstream_side::{
@@ -78,10 +78,28 @@ pub struct Config {
     pub consumers: Vec<Consumer>,
     /// Where plugins may hand records to.
     pub sinks: Vec<Sink>,
+    /// What the file has by these names.
+    pub listed: Listed,
     /// Files besides gateway.toml whose change is a change of the configuration.
     pub watched: Vec<PathBuf>,
     /// Where relative paths start.
     pub folder: PathBuf,
+}
+
+/// Names of all that the file has, refused or not: who names what is refused is not wrong, too.
+#[derive(Debug, Default)]
+pub struct Listed(HashSet<(&'static str, String)>);
+
+impl Listed {
+    /// Note that there is a `kind` of this name. Whether it is the first.
+    pub(super) fn add(&mut self, kind: &'static str, name: &str) -> bool {
+        self.0.insert((kind, name.to_owned()))
+    }
+
+    /// Whether there is a `kind` of this name.
+    pub fn has(&self, kind: &'static str, name: &str) -> bool {
+        self.0.contains(&(kind, name.to_owned()))
+    }
 }
 
 /// `plugin_cache`
@@ -166,6 +184,8 @@ pub struct Grants {
     pub sockets: Vec<Located<Peer>>,
     /// Folders whose files it may open.
     pub files: Vec<GrantedFolder>,
+    /// Whether there is more, which was refused.
+    pub refused: bool,
 }
 
 /// One of `grants.files`.

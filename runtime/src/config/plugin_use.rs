@@ -89,14 +89,18 @@ impl FromStr for Isolation {
 
 fn grants(plugin_use: &Fields<'_>, folder: &Path) -> Grants {
     let Some(value) = plugin_use.value("grants") else { return Grants::default() };
-    let Some(fields) = Fields::of(value, "`grants`", plugin_use.faults()) else { return Grants::default() };
-    let grants = Grants {
+    let Some(fields) = Fields::of(value, "`grants`", plugin_use.faults()) else {
+        return Grants { refused: true, ..Grants::default() };
+    };
+    let before = fields.faults().len();
+    let mut grants = Grants {
         origins: fields.parse_all("http"),
         secrets: fields.parse_all("secrets"),
         sinks: fields.parse_all("sinks"),
         credentials: fields.parse_all("credentials"),
         sockets: fields.parse_all("sockets"),
         files: fields.array("files").filter_map(|value| granted_folder(value, folder, fields.faults())).collect(),
+        refused: false,
     };
     for (granted, what) in
         [(grants.origins.len(), "origins"), (grants.sockets.len(), "peers"), (grants.files.len(), "folders")]
@@ -111,6 +115,7 @@ fn grants(plugin_use: &Fields<'_>, folder: &Path) -> Grants {
         }
     }
     fields.finish();
+    grants.refused = plugin_use.faults().len() > before;
     grants
 }
 

@@ -12,7 +12,7 @@ mod sinks;
 mod upstreams;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -22,7 +22,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::checked::{
-    ComponentFile, Config, DiskBuffer, PluginCache, PluginConfig, SecretValue, Service, SinkSettings, Upstream,
+    ComponentFile, Config, DiskBuffer, Listed, PluginCache, PluginConfig, SecretValue, Service, SinkSettings, Upstream,
     WasmFile,
 };
 use super::faults::{Faults, Span};
@@ -58,7 +58,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     fields.finish();
     consumers::check_keys(&consumers, faults);
     services::check_urls(&services, &upstreams, faults);
-    let watched = reading.watched.into_inner();
+    let (listed, watched) = (reading.listed.into_inner(), reading.watched.into_inner());
     Config {
         workers,
         listeners,
@@ -80,6 +80,7 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
         services,
         consumers,
         sinks,
+        listed,
         watched,
         folder: folder.to_owned(),
     }
@@ -111,15 +112,15 @@ struct Reading<'f> {
     folder: &'f Path,
     faults: &'f Faults,
     /// What is taken already: kind and name.
-    names: RefCell<HashSet<(&'static str, String)>>,
+    listed: RefCell<Listed>,
     watched: RefCell<Vec<PathBuf>>,
     known: Known,
 }
 
 impl<'f> Reading<'f> {
     fn new(folder: &'f Path, faults: &'f Faults) -> Self {
-        let (names, watched) = (RefCell::default(), RefCell::default());
-        Self { folder, faults, names, watched, known: Known::default() }
+        let (listed, watched) = (RefCell::default(), RefCell::default());
+        Self { folder, faults, listed, watched, known: Known::default() }
     }
 }
 
@@ -139,6 +140,7 @@ impl Reading<'_> {
     fn components(&self, fields: &Fields<'_>) -> Vec<ComponentFile> {
         let mut components = Vec::new();
         for (key, value) in fields.entries("components") {
+            self.listed.borrow_mut().add("component", &key.value);
             let Some(fields) = Fields::of(value, "a component", self.faults) else { continue };
             let sha256 = fields.parse::<Checksum>("sha256");
             let path = match &sha256 {
@@ -164,6 +166,7 @@ impl Reading<'_> {
         let mut secrets = BTreeMap::new();
         for (key, value) in fields.entries("secrets") {
             self.faults.conceal(value.span());
+            self.listed.borrow_mut().add("secret", &key.value);
             if let Err(error) = key.value.parse::<Name>() {
                 self.faults.at(&key.span, error);
             }
@@ -211,14 +214,13 @@ impl Reading<'_> {
         T: FromStr<Err = String> + Display,
     {
         let name = fields.require::<T>(key, help)?;
-        self.unique(kind, name.value.to_string(), &name.span);
+        self.unique(kind, &name.value.to_string(), &name.span);
         Some(name)
     }
 
-    fn unique(&self, kind: &'static str, name: String, span: &Span) {
-        let message = format!("there is another {kind} named \"{name}\"");
-        if !self.names.borrow_mut().insert((kind, name)) {
-            self.faults.at(span, message);
+    fn unique(&self, kind: &'static str, name: &str, span: &Span) {
+        if !self.listed.borrow_mut().add(kind, name) {
+            self.faults.at(span, format!("there is another {kind} named \"{name}\""));
         }
     }
 }

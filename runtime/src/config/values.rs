@@ -16,7 +16,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use address::{Authority, Bind, NameServer, Network, PlainHost, Scheme, ServiceUrl, UpstreamName};
-pub use delivery::{AppName, SinkUrl};
+pub use delivery::{AppName, SinkAddress, SinkUrl};
 pub use ends::{HostName, HostPattern, Sni, Source};
 pub use origin::Origin;
 pub use patterns::{HeaderCriterion, HeaderValues, PathPattern, PathRegex};

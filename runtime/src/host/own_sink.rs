@@ -30,6 +30,8 @@ enum Template {
     Setting(Setting),
     /// A text that settings are put into.
     Text(Vec<Part>),
+    /// The first of these whose settings are there.
+    Either(Vec<Self>),
     Table(Vec<(String, Self)>),
 }
 
@@ -87,7 +89,7 @@ impl OwnSink {
 
     /// What `config` makes of it: a table as in `[[sinks]]`, whose values stand where the use's settings do.
     pub fn definition(&self, config: &PluginConfig) -> PluginConfig {
-        let mut filling = Filling { config, places: HashMap::new() };
+        let mut filling = Filling::of(config);
         let json = Json::Object(filling.table(&self.definition, ""));
         PluginConfig { json, span: config.span.clone(), places: filling.places }
     }
@@ -103,8 +105,8 @@ impl OwnSink {
     /// The settings that `config` has and that say something of the sink, with their places.
     pub fn settings<'c>(&self, config: &'c PluginConfig) -> Vec<(String, &'c Span)> {
         let mut said = Vec::new();
-        visit(&self.definition, &mut |_, settings| {
-            for setting in settings {
+        visit(&self.definition, &mut |_, template| {
+            for setting in template.settings() {
                 let place = config.places.get(&setting.pointer);
                 said.extend(place.map(|place| (setting.name(), place.key.as_ref().unwrap_or(&place.value))));
             }
@@ -112,21 +114,45 @@ impl OwnSink {
         said
     }
 
-    /// What a fault says of the sink, in words of the use: keys are called as the settings that they come from.
-    pub fn reworded(&self, words: &str) -> String {
-        let mut words = words.to_owned();
-        visit(&self.definition, &mut |key, settings| {
-            // What has a default is there.
-            let bare = settings.iter().filter(|setting| setting.default.is_none());
-            let named = |setting: &&Setting| format!("`{}`", setting.name());
-            let mut names: Vec<String> = bare.map(named).collect();
-            if names.is_empty() {
-                names = settings.iter().map(named).collect();
+    /// The settings that `config` has for nothing, with their places, and what it is that others say instead.
+    pub fn unheard<'c>(&self, config: &'c PluginConfig) -> Vec<(String, &'c Span, String)> {
+        let mut unheard = Vec::new();
+        for (_, template) in &self.definition {
+            let Template::Either(alternatives) = template else { continue };
+            let Some(chosen) = chosen(alternatives, config) else { continue };
+            let heard = chosen.settings();
+            let others = alternatives.iter().flat_map(Template::settings);
+            for setting in others.filter(|setting| !heard.contains(setting)) {
+                let place = config.places.get(&setting.pointer);
+                unheard.extend(
+                    place.map(|place| (setting.name(), place.key.as_ref().unwrap_or(&place.value), chosen.named())),
+                );
             }
-            words = words.replace(&format!("`{key}`"), &names.join(" and "));
+        }
+        unheard
+    }
+
+    /// What a fault says of the sink that `config` makes up, in words of the use: keys are called as the settings that
+    /// they come from.
+    pub fn reworded(&self, words: &str, config: &PluginConfig) -> String {
+        let mut words = words.to_owned();
+        visit(&self.definition, &mut |key, template| {
+            let names = match template {
+                Template::Either(alternatives) => match chosen(alternatives, config) {
+                    Some(chosen) => chosen.named(),
+                    None => alternatives.iter().map(Template::named).collect::<Vec<_>>().join(", or "),
+                },
+                other => other.named(),
+            };
+            words = words.replace(&format!("`{key}`"), &names);
         });
         words
     }
+}
+
+/// The alternative that `config` has settings for.
+fn chosen<'t>(alternatives: &'t [Template], config: &PluginConfig) -> Option<&'t Template> {
+    alternatives.iter().find(|template| Filling::of(config).value(template, "").is_some())
 }
 
 /// Where records go, and what goes with them, is the operator's to say: a plugin that said it itself would have granted
@@ -136,12 +162,17 @@ impl Template {
         matches!(self, Self::Setting(setting) if setting.default.is_none())
     }
 
-    /// Host and port, of which at most the port has a default, or the host is this machine.
+    /// Host and port, of which at most the port has a default, or the host is this machine; or a unix socket, which has
+    /// none.
     fn is_an_address(&self) -> bool {
         let is_usual = |default: &Json| default.is_u64() || LOOPBACK.iter().any(|host| default == host);
         let is_the_uses = |setting: &Setting| setting.default.as_ref().is_none_or(is_usual);
         match self {
             Self::Setting(setting) => is_the_uses(setting),
+            Self::Either(alternatives) => alternatives.iter().all(Self::is_an_address),
+            Self::Text(parts) if matches!(&**parts, [Part::Plain(text), _] if text == "unix:") => {
+                matches!(&**parts, [_, Part::Setting(path)] if path.default.is_none())
+            }
             Self::Text(parts) => parts.iter().all(|part| match part {
                 Part::Plain(text) => text == ":",
                 Part::Setting(setting) => is_the_uses(setting),
@@ -149,15 +180,42 @@ impl Template {
             Self::Fixed(_) | Self::Table(_) => false,
         }
     }
+
+    /// All settings that it is made of.
+    fn settings(&self) -> Vec<&Setting> {
+        match self {
+            Self::Fixed(_) => Vec::new(),
+            Self::Setting(setting) => vec![setting],
+            Self::Text(parts) => parts
+                .iter()
+                .filter_map(|part| match part {
+                    Part::Plain(_) => None,
+                    Part::Setting(setting) => Some(setting),
+                })
+                .collect(),
+            Self::Either(alternatives) => alternatives.iter().flat_map(Self::settings).collect(),
+            Self::Table(nested) => nested.iter().flat_map(|(_, template)| template.settings()).collect(),
+        }
+    }
+
+    /// The same, as the operator is told of them: those that have no default, for the others are there.
+    fn named(&self) -> String {
+        let settings = self.settings();
+        let bare: Vec<_> = settings.iter().copied().filter(|setting| setting.default.is_none()).collect();
+        let shown = if bare.is_empty() { settings } else { bare };
+        shown.iter().map(|setting| format!("`{}`", setting.name())).collect::<Vec<_>>().join(" and ")
+    }
 }
 
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
-/// Tables within tables that an annotation may have: a sink's own have one.
+/// Tables and lists within tables that an annotation may have: a sink's own have one.
 const DEPTH: usize = 3;
 
+const TOO_DEEP: &str = "its `x-sink` has more tables within tables than any sink";
+
 fn table(json: &Map<String, Json>, schema: &Json, depth: usize) -> Result<Vec<(String, Template)>, String> {
-    let depth = depth.checked_sub(1).ok_or("its `x-sink` has more tables within tables than any sink")?;
+    let depth = depth.checked_sub(1).ok_or(TOO_DEEP)?;
     json.iter().map(|(key, value)| Ok((key.clone(), template(value, schema, depth)?))).collect()
 }
 
@@ -166,6 +224,11 @@ fn template(json: &Json, schema: &Json, depth: usize) -> Result<Template, String
     let mut rest = match json {
         Json::Object(members) => return Ok(Template::Table(table(members, schema, depth)?)),
         Json::String(text) => text.as_str(),
+        Json::Array(alternatives) => {
+            let depth = depth.checked_sub(1).ok_or(TOO_DEEP)?;
+            let alternatives = alternatives.iter().map(|one| template(one, schema, depth));
+            return Ok(Template::Either(alternatives.collect::<Result<_, _>>()?));
+        }
         other => return Ok(Template::Fixed(other.clone())),
     };
     while let Some((plain, placeholder)) = rest.split_once('{') {
@@ -233,23 +296,13 @@ fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-/// Every key whose value comes from settings, with those.
-fn visit<'t>(definition: &'t [(String, Template)], see: &mut impl FnMut(&str, &[&'t Setting])) {
+/// Every key whose value comes from settings.
+fn visit<'t>(definition: &'t [(String, Template)], see: &mut impl FnMut(&str, &'t Template)) {
     for (key, template) in definition {
         match template {
             Template::Fixed(_) => {}
-            Template::Setting(setting) => see(key, &[setting]),
             Template::Table(nested) => visit(nested, see),
-            Template::Text(parts) => {
-                let settings: Vec<&Setting> = parts
-                    .iter()
-                    .filter_map(|part| match part {
-                        Part::Plain(_) => None,
-                        Part::Setting(setting) => Some(setting),
-                    })
-                    .collect();
-                see(key, &settings);
-            }
+            Template::Setting(_) | Template::Text(_) | Template::Either(_) => see(key, template),
         }
     }
 }
@@ -261,27 +314,35 @@ struct Filling<'c> {
     places: HashMap<String, Place>,
 }
 
-impl Filling<'_> {
+impl<'c> Filling<'c> {
+    fn of(config: &'c PluginConfig) -> Self {
+        Self { config, places: HashMap::new() }
+    }
+
     /// A key whose settings have no value is left out, so that the sink has its own default, or misses it.
     fn table(&mut self, definition: &[(String, Template)], at: &str) -> Map<String, Json> {
         let mut filled = Map::new();
         for (key, template) in definition {
-            let at = format!("{at}/{}", escaped(key));
-            let value = match template {
-                Template::Fixed(json) => Some(json.clone()),
-                Template::Setting(setting) => setting.value(self.config).map(|json| {
-                    self.places_below(&setting.pointer, &at);
-                    json.into_owned()
-                }),
-                Template::Text(parts) => self.text(parts, &at).map(Json::String),
-                Template::Table(nested) => {
-                    let nested = self.table(nested, &at);
-                    (!nested.is_empty()).then_some(Json::Object(nested))
-                }
-            };
+            let value = self.value(template, &format!("{at}/{}", escaped(key)));
             filled.extend(value.map(|value| (key.clone(), value)));
         }
         filled
+    }
+
+    fn value(&mut self, template: &Template, at: &str) -> Option<Json> {
+        match template {
+            Template::Fixed(json) => Some(json.clone()),
+            Template::Setting(setting) => setting.value(self.config).map(|json| {
+                self.places_below(&setting.pointer, at);
+                json.into_owned()
+            }),
+            Template::Text(parts) => self.text(parts, at).map(Json::String),
+            Template::Either(alternatives) => alternatives.iter().find_map(|one| self.value(one, at)),
+            Template::Table(nested) => {
+                let nested = self.table(nested, at);
+                (!nested.is_empty()).then_some(Json::Object(nested))
+            }
+        }
     }
 
     /// The first of its settings that the use has is where the whole of it stands.

@@ -76,6 +76,8 @@ pub const SINK_ANSWER_RECORD_BYTES: usize = 2 << 10;
 pub const SINK_ANSWER_SHOWN: usize = 200;
 /// Largest record that goes into a datagram, in bytes: what UDP carries, less the head of a syslog message.
 pub const SINK_DATAGRAM_BYTES: usize = 65_000;
+/// How long a unix socket is sent datagrams before it is looked up at its path again: another may have been put there.
+pub const SINK_SOCKET_TIME: Duration = Duration::from_secs(1);
 /// Addresses of a sink's name that are tried in turn.
 pub const SINK_ADDRESSES: usize = 4;
 /// A sink says no more often than this that it fails, and that records are lost.

@@ -53,7 +53,11 @@ impl<'s> OwnSinks<'s> {
         let before = faults.len();
         let (settings, watched) = own_sink(&own.definition(&plugin_use.config), &config.folder, faults);
         self.watched.extend(watched);
-        faults.reword(before, plugin.value.as_str(), |words| own.reworded(words));
+        faults.reword(before, plugin.value.as_str(), |words| own.reworded(words, &plugin_use.config));
+        for (setting, place, instead) in own.unheard(&plugin_use.config) {
+            let help = format!("leave it out, or what says instead where records go: {instead}");
+            faults.at_with_help(place, format!("{}: `{setting}` goes unheard", plugin.value), help);
+        }
         let NamelessSink { settings, disk, ca } = settings.filter(|_| faults.len() == before)?;
         if disk.is_some() {
             let message = format!("a sink of {}'s own has no disk buffer", plugin.value);

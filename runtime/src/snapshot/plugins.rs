@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::components::{self, Components};
-use crate::config::checked::{Config, GrantedFolder, PluginUse};
+use crate::config::checked::{Config, GrantedFolder, PluginUse, SecretValue};
 use crate::config::faults::{Faults, Span, suggest};
 use crate::config::values::Origin;
 use crate::host::breaker::Breaker;
@@ -100,21 +100,18 @@ impl<'s> Plugins<'s> {
     /// What the use is granted, if that is all that its plugin needs.
     fn grants(&mut self, name: &str, component: &Component, plugin_use: &PluginUse) -> Option<Arc<Grants>> {
         let listed = &plugin_use.grants;
+        // Without all of it, the plugin would be faulted for what others are to blame for.
+        let mut complete = !listed.refused;
         let mut secrets = BTreeMap::new();
         for granted in &listed.secrets {
-            let secret = granted.value.as_str();
-            match self.config.secrets.get(secret) {
-                Some(value) => drop(secrets.insert(secret.to_owned(), value.clone())),
-                None => {
-                    let known = self.config.secrets.keys().map(String::as_str);
-                    let help = suggest(secret, known).unwrap_or_else(|| format!("[secrets] with {secret} = \"env:…\""));
-                    self.faults.at_with_help(&granted.span, format!("there is no secret \"{secret}\""), help);
-                }
-            }
+            let secret = self.named_secret(granted.value.as_str(), &granted.span);
+            complete &= secret.is_some();
+            secrets.extend(secret.map(|secret| (granted.value.to_string(), secret)));
         }
         let mut sinks = BTreeMap::new();
         for granted in &listed.sinks {
             let sink = self.named_sink(granted.value.as_str(), &granted.span);
+            complete &= sink.is_some();
             sinks.extend(sink.map(|sink| (granted.value.to_string(), sink)));
         }
         if let Some(own) = &component.own_sink {
@@ -127,11 +124,13 @@ impl<'s> Plugins<'s> {
                 let message = format!("{path_shown} is below {above}, which a plugin may change");
                 let help = "that plugin could put any folder in its place: grant the upper one, or move one elsewhere";
                 self.faults.at_with_help(&path.span, message, help);
+                complete = false;
                 continue;
             }
             match Folder::open(path.value.clone(), at.clone(), *write) {
                 Ok(folder) => folders.push(folder),
                 Err(error) => {
+                    complete = false;
                     let message = format!("{} is no folder that can be read: {error}", path.value.display());
                     let help = "make it, or correct the path; a relative one starts at this file's folder";
                     self.faults.at_with_help(&path.span, message, help);
@@ -149,7 +148,7 @@ impl<'s> Plugins<'s> {
         let credentials = kinds.chain([name.to_owned()]).collect();
         let grants = Arc::new(Grants { origins, secrets, sinks, credentials, sockets, folders, fetcher, resolver });
         let config = &plugin_use.config;
-        if let Some(Need { interface, key, .. }) = component.ungranted(&grants, &config.json) {
+        if complete && let Some(Need { interface, key, .. }) = component.ungranted(&grants, &config.json) {
             let message = format!("{name} imports {interface}, which this use is not granted");
             self.faults.at_with_help(&plugin_use.plugin.span, message, format!("to grant it: {key}"));
             return None;
@@ -162,13 +161,24 @@ impl<'s> Plugins<'s> {
             self.faults.at_with_help(span, message, format!("to grant it: grants = {{ http = [\"{origin}\"] }}"));
             return None;
         }
-        Some(grants)
+        complete.then_some(grants)
     }
 
-    /// The sink of this name, as it is said at `span`.
+    /// The secret of this name, as it is said at `span`. What is wrong with one that is listed has been noted.
+    fn named_secret(&self, secret: &str, span: &Span) -> Option<SecretValue> {
+        let found = self.config.secrets.get(secret);
+        if found.is_none() && !self.config.listed.has("secret", secret) {
+            let known = self.config.secrets.keys().map(String::as_str);
+            let help = suggest(secret, known).unwrap_or_else(|| format!("[secrets] with {secret} = \"env:…\""));
+            self.faults.at_with_help(span, format!("there is no secret \"{secret}\""), help);
+        }
+        found.cloned()
+    }
+
+    /// The sink of this name, likewise.
     fn named_sink(&self, sink: &str, span: &Span) -> Option<Arc<Sink>> {
         let found = self.sinks.named(sink);
-        if found.is_none() {
+        if found.is_none() && !self.config.listed.has("sink", sink) {
             let known = self.config.sinks.iter().map(|sink| sink.name.value.as_str());
             let help = suggest(sink, known).unwrap_or_else(|| format!("[[sinks]] with name = \"{sink}\""));
             self.faults.at_with_help(span, format!("there is no sink \"{sink}\""), help);
@@ -214,6 +224,9 @@ impl<'s> Plugins<'s> {
                         .map_err(|error| self.faults.at(&plugin_use.plugin.span, format!("\"{name}\" {error}")))
                         .ok();
                     return vacant.insert(component).clone();
+                }
+                if self.config.listed.has("component", name) {
+                    return vacant.insert(None).clone();
                 }
                 let known = self.components.keys().map(String::as_str).chain(bundled().iter().map(|(name, _)| *name));
                 let help = suggest(name, known)

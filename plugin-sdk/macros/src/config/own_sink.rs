@@ -3,7 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
-use syn::{Lit, LitStr, Result};
+use syn::punctuated::Punctuated;
+use syn::{Lit, LitStr, Result, Token};
 
 /// What the attribute says.
 pub(super) struct OwnSink {
@@ -13,6 +14,8 @@ pub(super) struct OwnSink {
 
 enum Value {
     Plain(Lit),
+    /// The first whose settings are there.
+    Either(Vec<LitStr>),
     Table(Vec<(String, Value)>),
 }
 
@@ -40,7 +43,7 @@ impl OwnSink {
     }
 }
 
-/// `key = LITERAL`, or `key(…)`, which is a table.
+/// `key = LITERAL`, `key = ["…", "…"]`, or `key(…)`, which is a table.
 fn entry(meta: &ParseNestedMeta<'_>) -> Result<(String, Value)> {
     let key = meta.path.require_ident()?.to_string();
     if meta.input.peek(syn::token::Paren) {
@@ -51,12 +54,20 @@ fn entry(meta: &ParseNestedMeta<'_>) -> Result<(String, Value)> {
         })?;
         return Ok((key, Value::Table(nested)));
     }
-    Ok((key, Value::Plain(meta.value()?.parse()?)))
+    let value = meta.value()?;
+    if value.peek(syn::token::Bracket) {
+        let alternatives;
+        syn::bracketed!(alternatives in value);
+        let alternatives = Punctuated::<LitStr, Token![,]>::parse_terminated(&alternatives)?;
+        return Ok((key, Value::Either(alternatives.into_iter().collect())));
+    }
+    Ok((key, Value::Plain(value.parse()?)))
 }
 
 fn table(entries: &[(String, Value)]) -> TokenStream {
     let members = entries.iter().map(|(key, value)| match value {
         Value::Plain(literal) => quote! { #key: #literal },
+        Value::Either(alternatives) => quote! { #key: [#(#alternatives),*] },
         Value::Table(nested) => {
             let nested = table(nested);
             quote! { #key: #nested }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::config::reader::Located;
-use crate::config::values::{Authority, Name, PlainHost, SinkUrl};
+use crate::config::values::{Name, PlainHost, SinkAddress, SinkUrl};
 
 /// One sink.
 #[derive(Debug)]
@@ -54,15 +54,25 @@ pub enum SinkTo {
     File(FileSink),
     /// Each batch is one request.
     Http(HttpSink),
-    /// Into one connection.
+    /// Into one connection: TCP, or a unix socket that streams.
     Tcp(StreamSink),
-    /// Each record is one datagram, to this address.
-    Udp(Authority),
-    /// Each record is one message (RFC 5424).
+    /// Each record is one datagram, to this address: UDP, or a unix socket that takes datagrams.
+    Udp(SinkAddress),
+    /// Each record is one message.
     Syslog(SyslogSink),
 }
 
 impl SinkTo {
+    /// Whether nobody says what becomes of a record: datagrams, but to a unix socket, which says whether it takes one.
+    pub fn is_by_udp(&self) -> bool {
+        match self {
+            Self::Udp(address) | Self::Syslog(SyslogSink { over: SyslogOver::Udp(address), .. }) => {
+                matches!(address, SinkAddress::Host(_))
+            }
+            Self::File(_) | Self::Http(_) | Self::Tcp(_) | Self::Syslog(_) => false,
+        }
+    }
+
     /// The place, as logs and metrics may show it: URLs often have secrets in their path or query.
     pub fn place(&self) -> String {
         match self {
@@ -151,12 +161,12 @@ pub enum Compression {
     Gzip,
 }
 
-/// A TCP connection.
+/// A connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamSink {
     /// Who is connected to.
-    pub address: Authority,
-    /// Whether TLS is spoken.
+    pub address: SinkAddress,
+    /// Whether TLS is spoken; never to a unix socket.
     pub tls: bool,
     /// Whom the peer's certificate must be for, and who is asked for (SNI); `None`: the host that is connected to.
     pub server_name: Option<PlainHost>,
@@ -169,6 +179,8 @@ pub struct StreamSink {
 pub struct SyslogSink {
     /// How messages travel.
     pub over: SyslogOver,
+    /// What they begin with.
+    pub format: SyslogFormat,
     /// By its number (RFC 5424, section 6.2.1).
     pub facility: u8,
     /// How severe messages are.
@@ -190,9 +202,19 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyslogOver {
     /// One datagram each (RFC 5426).
-    Udp(Authority),
+    Udp(SinkAddress),
     /// One after the other, each with its length before it (RFC 6587, octet counting; over TLS: RFC 5425).
     Tcp(StreamSink),
+}
+
+/// What a syslog message begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyslogFormat {
+    /// RFC 5424.
+    Rfc5424,
+    /// As syslog(3) writes it to `/dev/log`, where daemons expect nothing else: `<134>tidegate[4711]: `. Without the time,
+    /// for that would be in the machine's zone, and daemons put their own in its place.
+    Local,
 }
 
 /// How records are told apart.

@@ -74,7 +74,7 @@ impl Reading<'_> {
         let name = fields.parse::<Name>("name");
         let texts = id.iter().map(|id| (id.value.to_string(), &id.span));
         for (text, span) in texts.chain(name.iter().map(|name| (name.value.to_string(), &name.span))) {
-            self.unique(kind, text, span);
+            self.unique(kind, &text, span);
         }
         Labels { id: id.map(|id| id.value), name: name.map(|name| name.value) }
     }

@@ -28,7 +28,7 @@ impl Reading<'_> {
     /// Reads the marks of an entity of this kind; the id, which no other may have, if it says one.
     pub(super) fn marks(&self, kind: &'static str, fields: &Fields<'_>) -> Option<Located<Uuid>> {
         let id = marks(fields)?;
-        if !self.names.borrow_mut().insert((kind, id.value.to_string())) {
+        if !self.listed.borrow_mut().add(kind, &id.value.to_string()) {
             self.faults.at(&id.span, format!("there is another {kind} with the id {}", id.value));
         }
         Some(id)

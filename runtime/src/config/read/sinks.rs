@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use super::listeners::period_into;
 use super::{NamelessSink, Reading};
 use crate::config::checked::{
-    FileSink, Framing, HttpFormat, LookedFor, Rotate, Severity, Sink, SinkSettings, SinkTo, StreamSink, SyslogOver,
-    SyslogSink,
+    FileSink, Framing, HttpFormat, LookedFor, Rotate, Severity, Sink, SinkSettings, SinkTo, StreamSink, SyslogFormat,
+    SyslogOver, SyslogSink,
 };
 use crate::config::faults::suggest;
 use crate::config::reader::{Fields, Located, Value};
-use crate::config::values::{AppName, Authority, PlainHost, Text};
+use crate::config::values::{AppName, PlainHost, SinkAddress, Text};
 use crate::limits;
 
 mod buffer;
@@ -68,6 +68,8 @@ const SEVERITIES: [(&str, Severity); 9] = [
 
 const INFO: u8 = 6;
 
+const SYSLOG_FORMATS: [(&str, SyslogFormat); 2] = [("rfc5424", SyslogFormat::Rfc5424), ("local", SyslogFormat::Local)];
+
 const FRAMINGS: [(&str, Framing); 2] = [("newline", Framing::Newline), ("none", Framing::None)];
 
 impl Reading<'_> {
@@ -121,13 +123,12 @@ impl Reading<'_> {
             Some(SinkTo::Tcp(stream) | SinkTo::Syslog(SyslogSink { over: SyslogOver::Tcp(stream), .. })) => {
                 (true, Some(stream.tls))
             }
-            Some(SinkTo::File(_) | SinkTo::Udp(_) | SinkTo::Syslog(_)) => (false, None),
+            Some(SinkTo::File(_)) => (false, None),
+            Some(to @ (SinkTo::Udp(_) | SinkTo::Syslog(_))) => (!to.is_by_udp(), None),
             // What else is wrong with it must not make its other keys unknown.
             None => (true, Some(true)),
         };
-        let datagrams =
-            matches!(&to, Some(SinkTo::Udp(_) | SinkTo::Syslog(SyslogSink { over: SyslogOver::Udp(_), .. })));
-        let disk = self.disk_buffer(&buffer, datagrams);
+        let disk = self.disk_buffer(&buffer, to.as_ref());
         let usual = buffer::usual_retry(disk.is_some());
         let retry = if retries { self.sink_retry(&fields, usual) } else { usual };
         let ca = tls.and_then(|tls| self.sink_ca(&fields, tls));
@@ -171,13 +172,17 @@ impl Reading<'_> {
         Some(Rotate { bytes: bytes as u64, keep })
     }
 
-    fn sink_address(&self, fields: &Fields<'_>) -> Option<Authority> {
-        fields.require::<Authority>("address", "who takes the records, like \"logs:5140\"").map(|address| address.value)
+    fn sink_address(&self, fields: &Fields<'_>) -> Option<SinkAddress> {
+        let help = "who takes the records, like \"logs:5140\" or \"unix:/run/log.sock\"";
+        fields.require::<SinkAddress>("address", help).map(|address| address.value)
     }
 
     fn stream_sink(&self, fields: &Fields<'_>) -> Option<StreamSink> {
         let address = self.sink_address(fields);
         let tls = fields.boolean("tls").unwrap_or(false);
+        if let Some(value) = fields.value("tls").filter(|_| tls && matches!(address, Some(SinkAddress::Unix(_)))) {
+            self.faults.at_with_help(&value.span(), "no TLS is spoken to a unix socket", "leave `tls` out");
+        }
         let mut timeout = limits::SINK_TIMEOUT;
         period_into(fields, "timeout", &mut timeout);
         let server_name = fields.parse::<PlainHost>("server_name");
@@ -197,7 +202,24 @@ impl Reading<'_> {
         let facility = self.one_of(fields, "facility", &FACILITIES).unwrap_or(16);
         let severity = self.one_of(fields, "severity", &SEVERITIES).unwrap_or(Severity::Always(INFO));
         let app_name = fields.parse::<AppName>("app_name").map_or("tidegate".to_owned(), |name| name.value.0);
-        Some(SinkTo::Syslog(SyslogSink { over: over?, facility, severity, app_name }))
+        let format = self.syslog_format(fields, over.as_ref());
+        Some(SinkTo::Syslog(SyslogSink { over: over?, format, facility, severity, app_name }))
+    }
+
+    /// Who listens at a unix socket for datagrams does so in place of `/dev/log`, or is it.
+    fn syslog_format(&self, fields: &Fields<'_>, over: Option<&SyslogOver>) -> SyslogFormat {
+        let usual = match over {
+            Some(SyslogOver::Udp(SinkAddress::Unix(_))) => SyslogFormat::Local,
+            _ => SyslogFormat::Rfc5424,
+        };
+        let format = self.one_of(fields, "format", &SYSLOG_FORMATS).unwrap_or(usual);
+        if let (SyslogFormat::Local, SyslogFormat::Rfc5424, Some(_), Some(value)) =
+            (format, usual, over, fields.value("format"))
+        {
+            let help = "transport = \"udp\" to an address like \"unix:/dev/log\"; everywhere else it is \"rfc5424\"";
+            self.faults.at_with_help(&value.span(), "only datagrams to a unix socket are \"local\"", help);
+        }
+        format
     }
 
     /// What the word at `key` stands for.

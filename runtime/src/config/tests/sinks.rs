@@ -5,7 +5,7 @@ use http::Method;
 use super::{LISTENER, faults};
 use crate::config::checked::{
     BatchLimits, Compression, DiskBuffer, FileSink, Framing, HttpFormat, HttpSink, LookedFor, Rotate, Severity, Sink,
-    SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogOver, SyslogSink,
+    SinkRetry, SinkSettings, SinkTo, StreamSink, SyslogFormat, SyslogOver, SyslogSink,
 };
 use crate::config::load;
 
@@ -65,6 +65,7 @@ fn a_sink_needs_little() {
             "s",
             SinkTo::Syslog(SyslogSink {
                 over: SyslogOver::Udp("10.0.0.1:514".parse().unwrap()),
+                format: SyslogFormat::Rfc5424,
                 facility: 16,
                 severity: Severity::Always(6),
                 app_name: "tidegate".to_owned(),
@@ -128,6 +129,32 @@ fn a_sink_may_say_everything() {
     let SyslogOver::Tcp(stream) = &to.over else { panic!() };
     assert!(stream.tls && stream.timeout == Duration::from_secs(3));
     assert_eq!(stream.server_name.as_ref().map(|name| name.0.as_str()), Some("logs.internal"));
+}
+
+#[test]
+fn records_may_go_to_unix_sockets() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"sinks = [
+        { name = "t", kind = "tcp", address = "unix:/run/t", timeout = "3s" },
+        { name = "u", kind = "udp", address = "unix:/run/u", retry = { give_up = "1h" }, buffer = { disk = "var/u" } },
+        { name = "l", kind = "syslog", address = "unix:/dev/log" },
+        { name = "n", kind = "syslog", address = "unix:/run/n", format = "rfc5424", retry = { max_wait = "1s" } },
+        { name = "s", kind = "syslog", address = "unix:/run/s", transport = "tcp" },
+    ]"#;
+    let (found, _) = sinks(&folder, text);
+    let places: Vec<_> = found.iter().map(|sink| sink.settings.to.place()).collect();
+    assert_eq!(places, ["unix:/run/t", "unix:/run/u", "unix:/dev/log", "unix:/run/n", "unix:/run/s"]);
+    let formats: Vec<_> = found[2..]
+        .iter()
+        .map(|sink| match &sink.settings.to {
+            SinkTo::Syslog(syslog) => syslog.format,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(formats, [SyslogFormat::Local, SyslogFormat::Rfc5424, SyslogFormat::Rfc5424]);
+    assert!(found[1].disk.is_some());
+    assert_eq!(found[1].settings.retry.give_up, Some(Duration::from_secs(3600)));
+    assert_eq!(found[3].settings.retry.wait, Duration::from_secs(1));
 }
 
 #[test]
@@ -222,6 +249,20 @@ fn all_that_is_wrong_is_said_at_once() {
             &["`address`: \"a\" has no port: expected host:port"],
         ),
         ("name = \"a\", kind = \"tcp\", address = \"a:1\", ca = \"x\"", &["`ca` goes unheard"]),
+        (
+            "name = \"a\", kind = \"udp\", address = \"unix:log\", retry = {}",
+            &["`address`: \"unix:log\" needs an absolute path"],
+        ),
+        ("name = \"a\", kind = \"udp\", address = \"a:1\", retry = {}", &["unknown key `retry`"]),
+        ("name = \"a\", kind = \"tcp\", address = \"unix:/a\", tls = true", &["no TLS is spoken to a unix socket"]),
+        (
+            "name = \"a\", kind = \"syslog\", address = \"a:1\", format = \"local\"",
+            &["only datagrams to a unix socket are \"local\""],
+        ),
+        (
+            "name = \"a\", kind = \"syslog\", transport = \"tcp\", address = \"unix:/a\", format = \"local\"",
+            &["only datagrams to a unix socket are \"local\""],
+        ),
         (
             "name = \"a\", kind = \"syslog\", address = \"a:1\", facility = \"lokal0\", severity = \"bad\", app_name = \"\"",
             &[

@@ -116,7 +116,7 @@ impl fmt::Display for Bind {
     }
 }
 
-fn unix_path(path: &str) -> Result<PathBuf, String> {
+pub(super) fn unix_path(path: &str) -> Result<PathBuf, String> {
     // sun_path, with the zero at its end.
     const LONGEST: usize = 107;
     match path {

@@ -1,11 +1,42 @@
-//! The words of `[[sinks]]`: where an HTTP sink sends its records, and what syslog messages call their sender.
+//! The words of `[[sinks]]`: where records are sent, and what syslog messages call their sender.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 
-use super::address::Authority;
+use super::address::{Authority, unix_path};
+
+/// Who takes a sink's records: a host and port, or a unix socket, as `unix:/run/log.sock`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkAddress {
+    /// By the network.
+    Host(Authority),
+    /// On this machine.
+    Unix(PathBuf),
+}
+
+impl FromStr for SinkAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("unix:") {
+            Some(path) => unix_path(path).map(Self::Unix),
+            None => text.parse().map(Self::Host),
+        }
+    }
+}
+
+impl fmt::Display for SinkAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(authority) => authority.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
 
 /// Where an HTTP sink sends its records: `http://` or `https://host[:port][/path][?query]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +94,16 @@ impl FromStr for AppName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sink_goes_to_a_port_or_to_a_unix_socket() {
+        let socket: SinkAddress = "unix:/dev/log".parse().unwrap();
+        assert_eq!((&socket, socket.to_string()), (&SinkAddress::Unix("/dev/log".into()), "unix:/dev/log".to_owned()));
+        assert_eq!("Logs:514".parse(), Ok(SinkAddress::Host("logs:514".parse().unwrap())));
+        for text in ["unix:", "unix:log", "/dev/log", "logs", &format!("unix:/{}", "x".repeat(107))] {
+            assert!(text.parse::<SinkAddress>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn urls_keep_their_path_and_query_as_written() {

@@ -14,6 +14,7 @@ fn schema(annotation: &Json) -> Json {
             "headers": { "type": "object" },
             "queue": { "anyOf": [{ "$ref": "#/$defs/Queue" }, { "type": "null" }] },
             "sink": { "type": "string" },
+            "socket": { "type": "string" },
             "elsewhere": { "type": "string", "default": "/elsewhere" },
         },
         "$defs": { "Queue": { "properties": { "size": { "type": "integer", "default": 7 } } } },
@@ -70,9 +71,30 @@ fn another_sink_can_be_named_in_its_place() {
 #[test]
 fn faults_speak_of_the_settings() {
     let own = own(&json!({ "kind": "tcp", "address": "{host}:{port}", "batch": { "max_records": "{queue.size}" } }));
-    assert_eq!(own.reworded("`address` is missing"), "`host` is missing");
-    let words = own.reworded("`max_records` must be from 1 to 5, not 0");
+    let nothing = config(json!({}));
+    assert_eq!(own.reworded("`address` is missing", &nothing), "`host` is missing");
+    let words = own.reworded("`max_records` must be from 1 to 5, not 0", &nothing);
     assert_eq!(words, "`queue.size` must be from 1 to 5, not 0");
+}
+
+#[test]
+fn the_first_of_several_whose_settings_are_there_counts() {
+    let own = own(&json!({ "kind": "udp", "address": ["unix:{socket}", "{host}:{port}"] }));
+    let address = |json: Json| own.definition(&config(json)).json.get("address").cloned();
+    assert_eq!(address(json!({ "host": "logs" })), Some(json!("logs:514")));
+    assert_eq!(address(json!({ "socket": "/dev/log" })), Some(json!("unix:/dev/log")));
+    assert_eq!(address(json!({})), None);
+    // What is said besides goes unheard, and faults speak of what counts.
+    let both = config(json!({ "a": 0, "host": "logs", "port": 1, "socket": "/dev/log" }));
+    assert_eq!(own.definition(&both).places["/address"].value, 3..4);
+    let instead = "`socket`".to_owned();
+    let expected = [("host".to_owned(), &(1..1), instead.clone()), ("port".to_owned(), &(2..2), instead)];
+    assert_eq!(own.unheard(&both), expected);
+    assert_eq!(own.unheard(&config(json!({ "host": "logs", "port": 1 }))), []);
+    assert_eq!(own.reworded("`address` is bad", &both), "`socket` is bad");
+    assert_eq!(own.reworded("`address` is bad", &config(json!({ "host": "a b" }))), "`host` is bad");
+    assert_eq!(own.reworded("`address` is missing", &config(json!({}))), "`socket`, or `host` is missing");
+    assert_eq!(own.settings(&both).len(), 3);
 }
 
 #[test]
@@ -95,6 +117,13 @@ fn an_annotation_that_leads_nowhere_is_refused() {
         (json!({ "definition": { "address": "example.com:{port}" } }), "says `address` itself"),
         (json!({ "definition": { "address": "{elsewhere}:{port}" } }), "says `address` itself"),
         (json!({ "definition": { "address": "{host}.example.com:{port}" } }), "says `address` itself"),
+        (json!({ "definition": { "address": "unix:/dev/log" } }), "says `address` itself"),
+        (json!({ "definition": { "address": "unix:{elsewhere}" } }), "says `address` itself"),
+        (json!({ "definition": { "address": "unix:/dev/{host}" } }), "says `address` itself"),
+        (json!({ "definition": { "address": "unix:{host}{port}" } }), "says `address` itself"),
+        (json!({ "definition": { "address": ["unix:{socket}", "unix:/dev/log"] } }), "says `address` itself"),
+        (json!({ "definition": { "path": ["{host}", "{socket}"] } }), "says `path` itself"),
+        (json!({ "definition": { "address": [[["{host}"]]] } }), "more tables within tables"),
     ];
     for (annotation, words) in wrong {
         let error = OwnSink::of(&schema(&annotation)).unwrap_err();

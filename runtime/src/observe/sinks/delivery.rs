@@ -3,6 +3,7 @@
 mod datagram;
 mod file;
 mod http;
+mod local;
 mod stream;
 
 use std::future::pending;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::orders::Orders;
 use super::peer::{Peer, Tls, is_named};
-use crate::config::checked::{SinkSettings, SinkTo, SyslogOver};
-use crate::config::values::Authority;
+use crate::config::checked::{SinkSettings, SinkTo, SyslogOver, SyslogSink};
+use crate::config::values::SinkAddress;
 use crate::dns::Resolver;
 use crate::limits;
 use crate::observe::metrics::SinkMetrics;
@@ -24,13 +25,14 @@ pub(super) enum Delivery {
     Http(Box<http::Http>),
     Stream(stream::Stream),
     Datagram(datagram::Datagram),
+    Local(local::Local),
 }
 
 /// Why a batch did not go out.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It may the next time; `after`: not before the peer says so.
-    Again { words: String, after: Option<Duration> },
+    /// It may the next time.
+    Again { words: String, pause: Pause },
     /// The peer does not want it, now or later.
     Refused(String),
     /// Some of it, or all of it, is gone, which has been counted.
@@ -38,12 +40,23 @@ pub(super) enum Failure {
     /// The peer does not want some of it, and has taken the others; both have been counted.
     Unwanted(String),
     /// This is left of it, to be sent again; what the peer has taken, and what it does not want, has been counted.
-    Partly { rest: Arc<Batch>, words: String, after: Option<Duration>, unwanted: Option<String> },
+    Partly { rest: Arc<Batch>, words: String, pause: Pause, unwanted: Option<String> },
+}
+
+/// How long to wait before the next attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// Longer with each failure.
+    Growing,
+    /// As long as the sink ever does, from the first failure on: it takes a person to mend this.
+    Longest,
+    /// For so long.
+    For(Duration),
 }
 
 impl Failure {
     fn again(words: impl Into<String>) -> Self {
-        Self::Again { words: words.into(), after: None }
+        Self::Again { words: words.into(), pause: Pause::Growing }
     }
 }
 
@@ -62,18 +75,18 @@ pub(super) fn destination(
     tls: Option<Tls>,
     resolver: &mut dyn FnMut() -> Option<Resolver>,
 ) -> Option<Peer> {
-    let address: &Authority = match &settings.to {
+    let address = match &settings.to {
         SinkTo::File(_) => return None,
-        SinkTo::Http(http) => &http.url.authority,
-        SinkTo::Tcp(stream) => &stream.address,
-        SinkTo::Udp(address) => address,
+        SinkTo::Http(http) => SinkAddress::Host(http.url.authority.clone()),
+        SinkTo::Tcp(stream) => stream.address.clone(),
+        SinkTo::Udp(address) => address.clone(),
         SinkTo::Syslog(syslog) => match &syslog.over {
-            SyslogOver::Udp(address) => address,
-            SyslogOver::Tcp(stream) => &stream.address,
+            SyslogOver::Udp(address) => address.clone(),
+            SyslogOver::Tcp(stream) => stream.address.clone(),
         },
     };
-    let resolver = if is_named(address) { resolver() } else { None };
-    Some(Peer::new(address.clone(), resolver, tls))
+    let resolver = if is_named(&address) { resolver() } else { None };
+    Some(Peer::new(address, resolver, tls))
 }
 
 /// The largest record that can go out, in bytes, however large the buffer is.
@@ -101,10 +114,14 @@ impl Delivery {
             (SinkTo::File(to), _) => Self::File(file::File::new(to.clone(), settings.framing, orders, metrics)),
             (SinkTo::Http(http), Some(peer)) => Self::Http(Box::new(http::Http::new(http.clone(), peer, metrics))),
             (SinkTo::Tcp(to), Some(peer)) => Self::Stream(stream(peer, to.timeout)),
-            (SinkTo::Syslog(syslog), Some(peer)) => match &syslog.over {
-                SyslogOver::Tcp(to) => Self::Stream(stream(peer, to.timeout)),
-                SyslogOver::Udp(_) => Self::Datagram(datagram::Datagram::new(Some(peer), metrics)),
-            },
+            (SinkTo::Syslog(SyslogSink { over: SyslogOver::Tcp(to), .. }), Some(peer)) => {
+                Self::Stream(stream(peer, to.timeout))
+            }
+            (
+                SinkTo::Udp(SinkAddress::Unix(path))
+                | SinkTo::Syslog(SyslogSink { over: SyslogOver::Udp(SinkAddress::Unix(path)), .. }),
+                _,
+            ) => Self::Local(local::Local::new(path.clone(), metrics)),
             (_, peer) => Self::Datagram(datagram::Datagram::new(peer, metrics)),
         }
     }
@@ -117,6 +134,7 @@ impl Delivery {
             (Self::File(file), Some(batch)) => file.deliver(batch).await,
             (Self::Http(http), Some(batch)) => http.deliver(batch).await,
             (Self::Datagram(datagram), Some(batch)) => datagram.deliver(batch).await,
+            (Self::Local(local), Some(batch)) => local.deliver(batch).await,
         }
     }
 
@@ -124,7 +142,7 @@ impl Delivery {
     pub(super) fn is_sure(&self) -> bool {
         match self {
             Self::Stream(stream) => stream.is_sure(),
-            Self::File(_) | Self::Http(_) | Self::Datagram(_) => true,
+            Self::File(_) | Self::Http(_) | Self::Datagram(_) | Self::Local(_) => true,
         }
     }
 
@@ -133,7 +151,7 @@ impl Delivery {
         match self {
             Self::Stream(stream) => stream.watch().await,
             Self::File(file) => file.watch().await,
-            Self::Http(_) | Self::Datagram(_) => pending().await,
+            Self::Http(_) | Self::Datagram(_) | Self::Local(_) => pending().await,
         }
     }
 
@@ -142,7 +160,7 @@ impl Delivery {
         match self {
             Self::Stream(stream) => stream.give_up(),
             Self::File(file) => file.give_up(),
-            Self::Http(_) | Self::Datagram(_) => {}
+            Self::Http(_) | Self::Datagram(_) | Self::Local(_) => {}
         }
     }
 
@@ -151,7 +169,7 @@ impl Delivery {
         match self {
             Self::Stream(stream) => stream.leave(),
             Self::File(file) => file.give_up(),
-            Self::Http(_) | Self::Datagram(_) => {}
+            Self::Http(_) | Self::Datagram(_) | Self::Local(_) => {}
         }
     }
 
@@ -162,7 +180,7 @@ impl Delivery {
     pub(super) async fn finish(&mut self) -> Result<(), String> {
         match self {
             Self::Stream(stream) => stream.finish().await,
-            Self::File(_) | Self::Http(_) | Self::Datagram(_) => Ok(()),
+            Self::File(_) | Self::Http(_) | Self::Datagram(_) | Self::Local(_) => Ok(()),
         }
     }
 }

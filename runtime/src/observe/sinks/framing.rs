@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::SystemTime;
 
-use crate::config::checked::{self, HttpFormat, Severity, SinkSettings, SinkTo, SyslogOver, SyslogSink};
+use crate::config::checked::{self, HttpFormat, Severity, SinkSettings, SinkTo, SyslogFormat, SyslogOver, SyslogSink};
 use crate::observe::record::clock::Clock;
 
 mod elasticsearch;
@@ -21,7 +21,7 @@ pub(super) enum Framing {
     Newline,
     /// The record.
     None,
-    /// A message of RFC 5424.
+    /// A syslog message.
     Syslog(Box<Syslog>),
     /// An action, and a document.
     Elasticsearch(Box<Elasticsearch>),
@@ -35,7 +35,8 @@ pub(super) enum Framing {
 pub(super) struct Syslog {
     facility: u8,
     severity: Severity,
-    /// HOSTNAME, APP-NAME, PROCID, no MSGID and no STRUCTURED-DATA.
+    format: SyslogFormat,
+    /// HOSTNAME, APP-NAME, PROCID, no MSGID and no STRUCTURED-DATA; or a tag.
     after: Vec<u8>,
     length: Length,
     clock: Clock,
@@ -121,9 +122,14 @@ impl Syslog {
             SyslogOver::Udp(_) => Length::Known,
             SyslogOver::Tcp(_) => Length::Counted,
         };
-        let after = format!(" {} {} {} - - ", host_name(), sink.app_name, std::process::id());
-        let (facility, severity, after) = (sink.facility, sink.severity, after.into_bytes());
-        Self { facility, severity, after, length, clock: Clock::default(), message: Vec::new() }
+        let (name, process) = (&sink.app_name, std::process::id());
+        let after = match sink.format {
+            SyslogFormat::Rfc5424 => format!(" {} {name} {process} - - ", host_name()),
+            SyslogFormat::Local => format!("{name}[{process}]: "),
+        };
+        let (facility, severity, format) = (sink.facility, sink.severity, sink.format);
+        let after = after.into_bytes();
+        Self { facility, severity, format, after, length, clock: Clock::default(), message: Vec::new() }
     }
 
     fn write(&mut self, body: &mut Vec<u8>, record: &[u8], time: SystemTime) {
@@ -133,8 +139,11 @@ impl Syslog {
         };
         self.message.clear();
         // A Vec takes everything, so there is nothing that could fail.
-        let _ = write!(self.message, "<{}>1 ", 8 * self.facility + severity);
-        self.clock.write(&mut self.message, time);
+        let _ = write!(self.message, "<{}>", 8 * self.facility + severity);
+        if self.format == SyslogFormat::Rfc5424 {
+            self.message.extend_from_slice(b"1 ");
+            self.clock.write(&mut self.message, time);
+        }
         self.message.extend_from_slice(&self.after);
         if let Length::Counted = self.length {
             let _ = write!(body, "{} ", self.message.len() + text.len());
@@ -244,10 +253,13 @@ mod tests {
 
     #[test]
     fn syslog_messages_have_their_head_and_over_tcp_their_length() {
-        let address = "logs:514".parse::<crate::config::values::Authority>().unwrap();
+        let address = "logs:514".parse::<crate::config::values::SinkAddress>().unwrap();
         let stream =
             StreamSink { address: address.clone(), tls: false, server_name: None, timeout: Duration::from_secs(1) };
-        let sink = |over| SyslogSink { over, facility: 16, severity: Severity::Always(6), app_name: "edge".to_owned() };
+        let sink = |over| {
+            let (format, severity) = (SyslogFormat::Rfc5424, Severity::Always(6));
+            SyslogSink { over, format, facility: 16, severity, app_name: "edge".to_owned() }
+        };
         let message = |text: &str| {
             format!("<134>1 2024-12-31T23:59:59.007Z {} edge {} - - {text}", host_name(), std::process::id())
         };
@@ -257,10 +269,22 @@ mod tests {
         let expected: String = ["a", "b\nc"].map(|text| format!("{} {}", message(text).len(), message(text))).concat();
         assert_eq!(written(counted, &[b"a", b"b\nc"]), expected);
     }
+
+    #[test]
+    fn syslog_messages_for_this_machine_are_as_its_own_programs_write_them() {
+        let over = SyslogOver::Udp("unix:/dev/log".parse().unwrap());
+        let (format, severity) = (SyslogFormat::Local, Severity::OfRecord(6));
+        let sink = SyslogSink { over, format, facility: 3, severity, app_name: "edge".to_owned() };
+        let framing = Framing::Syslog(Box::new(Syslog::new(&sink)));
+        let id = std::process::id();
+        assert_eq!(written(framing, &[b"<4>late", b""]), format!("<28>edge[{id}]: late<30>edge[{id}]: "));
+    }
+
     #[test]
     fn a_record_may_say_how_severe_it_is() {
         let over = SyslogOver::Udp("logs:514".parse().unwrap());
-        let sink = SyslogSink { over, facility: 23, severity: Severity::OfRecord(6), app_name: "edge".to_owned() };
+        let (format, severity) = (SyslogFormat::Rfc5424, Severity::OfRecord(6));
+        let sink = SyslogSink { over, format, facility: 23, severity, app_name: "edge".to_owned() };
         let written = |record: &[u8]| {
             let message = written(Framing::Syslog(Box::new(Syslog::new(&sink))), &[record]);
             let (before, text) = message.split_once(" - - ").unwrap();

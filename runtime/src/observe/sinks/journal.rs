@@ -25,11 +25,13 @@ struct Failing {
     said: Said,
 }
 
-/// Whether the operator knows.
-#[derive(PartialEq, Eq)]
+/// What the operator knows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Said {
     Nothing,
     Failing,
+    /// That it takes a person to mend it.
+    Hindered,
 }
 
 /// Records that were lost, and how many of them the log has.
@@ -51,17 +53,31 @@ impl Journal {
 
     /// An attempt has failed; how long to wait until the next, at most `most` by our own choice.
     pub(super) fn failed(&mut self, words: &str, most: Duration) -> Duration {
+        let attempts = self.count(words, Said::Failing);
+        let pause = limits::SINK_RETRY_FIRST.saturating_mul(1 << attempts.min(16)).min(most);
+        // Half of it at random: many gateways may have lost the same peer at the same moment.
+        pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// An attempt has failed for a reason that the operator has to mend, which is said even if the sink was failing before
+    /// for another; how long to wait until the next.
+    pub(super) fn hindered(&mut self, words: &str, most: Duration) -> Duration {
+        self.count(words, Said::Hindered);
+        most
+    }
+
+    /// One more failure, and a line if the log does not have `said` yet; how many there were before.
+    fn count(&mut self, words: &str, said: Said) -> u32 {
         let now = Instant::now();
         let failing = self.failing.get_or_insert(Failing { since: now, attempts: 0, said: Said::Nothing });
-        let pause = limits::SINK_RETRY_FIRST.saturating_mul(1 << failing.attempts.min(16)).min(most);
-        failing.attempts = failing.attempts.saturating_add(1);
-        if failing.said == Said::Nothing && is_time(self.spoken, now) {
-            failing.said = Said::Failing;
+        let before = failing.attempts;
+        failing.attempts = before.saturating_add(1);
+        if failing.said < said && is_time(self.spoken, now) {
+            failing.said = said;
             self.spoken = Some(now);
             tracing::warn!(sink = %self.sink, error = words, "a sink fails");
         }
-        // Half of it at random: many gateways may have lost the same peer at the same moment.
-        pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+        before
     }
 
     /// How long attempts have been failing.
@@ -71,7 +87,7 @@ impl Journal {
 
     /// A delivery has succeeded for good.
     pub(super) fn succeeded(&mut self) {
-        if let Some(failing) = self.failing.take().filter(|failing| failing.said == Said::Failing) {
+        if let Some(failing) = self.failing.take().filter(|failing| failing.said > Said::Nothing) {
             let seconds = failing.since.elapsed().as_secs();
             tracing::info!(sink = %self.sink, seconds, attempts = failing.attempts, "a sink works again");
         }
@@ -125,6 +141,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_person_has_to_mend_is_said_though_the_sink_was_failing_before() {
+        let metrics = Metrics::new(1).sink("s");
+        let mut journal = Journal::new("s".into(), metrics);
+        let said = |journal: &Journal| journal.failing.as_ref().map(|failing| failing.said);
+        let most = Duration::from_secs(3);
+        journal.failed("away", most);
+        assert!(said(&journal) == Some(Said::Failing));
+        assert_eq!(journal.hindered("denied", most), most);
+        assert!(said(&journal) == Some(Said::Failing), "not within the interval");
+        journal.spoken = None;
+        journal.hindered("denied", most);
+        assert!(said(&journal) == Some(Said::Hindered) && journal.spoken.is_some());
+        journal.failed("away", most);
+        assert!(said(&journal) == Some(Said::Hindered));
+    }
+
+    #[tokio::test]
     async fn however_bad_it_gets_the_log_has_a_few_lines() {
         let metrics = Metrics::new(1).sink("logs");
         metrics.drop_records(Dropped::Refused, 7);
@@ -133,7 +166,7 @@ mod tests {
         assert!(journal.lost.spoken.is_none(), "what was lost before is not its own to say");
         let round = |journal: &mut Journal| {
             journal.failed("refused", Duration::from_secs(1));
-            let told = journal.failing.as_ref().is_some_and(|failing| failing.said == Said::Failing);
+            let told = journal.failing.as_ref().is_some_and(|failing| failing.said > Said::Nothing);
             metrics.drop_records(Dropped::Full, 2);
             journal.tell_losses(false);
             journal.succeeded();

@@ -1,16 +1,19 @@
-//! Who a sink connects to: its name resolved as those of upstreams are, TCP, and TLS if it is to be spoken.
+//! Who a sink connects to: its name resolved as those of upstreams are, TCP, and TLS if it is to be spoken; or a unix
+//! socket.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use sha2::{Digest, Sha256};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::certificates;
@@ -18,18 +21,25 @@ use crate::config::Faults;
 use crate::config::checked::{Sink, SinkTo, StreamSink, SyslogOver};
 use crate::config::file;
 use crate::config::reader::Located;
-use crate::config::values::Authority;
+use crate::config::values::{Authority, SinkAddress};
 use crate::dns::Resolver;
 use crate::limits;
 use crate::tls::client::{Client, Roots, Verify, connect as connect_tls, server_name};
 use crate::tls::files::{self, Pem};
 
-/// A host and port, and how to get there.
+/// An address, and how to get there.
 pub(super) struct Peer {
-    address: Authority,
-    /// `None`: it is an address, or nobody could be asked.
+    address: SinkAddress,
+    /// `None`: no name has to be resolved, or nobody could be asked.
     resolver: Option<Resolver>,
     tls: Option<Tls>,
+}
+
+/// Where an address leads, as far as that is known without asking.
+enum Place<'p> {
+    Socket(&'p Path),
+    Port(SocketAddr),
+    Named(&'p Authority),
 }
 
 /// Whom to trust, and whose certificate it must be.
@@ -41,18 +51,20 @@ pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Wire for T {}
 
 impl Peer {
-    pub(super) const fn new(address: Authority, resolver: Option<Resolver>, tls: Option<Tls>) -> Self {
+    pub(super) const fn new(address: SinkAddress, resolver: Option<Resolver>, tls: Option<Tls>) -> Self {
         Self { address, resolver, tls }
     }
 
-    /// Its addresses, the first [`limits::SINK_ADDRESSES`] of them; bounded in time by the resolver.
+    /// Its addresses, the first [`limits::SINK_ADDRESSES`] of them; bounded in time by the resolver. A unix socket has
+    /// none.
     pub(super) async fn addresses(&self) -> Result<Vec<SocketAddr>, String> {
-        if let Some(address) = literal(&self.address) {
-            return Ok(vec![address]);
-        }
-        let Some(resolver) = &self.resolver else { return Err(format!("{}: nobody resolves names", self.address)) };
-        let answer =
-            resolver.addresses(&self.address.host, self.address.port).await.map_err(|fault| fault.to_string())?;
+        let named = match place(&self.address) {
+            Place::Socket(_) => return Ok(Vec::new()),
+            Place::Port(address) => return Ok(vec![address]),
+            Place::Named(authority) => authority,
+        };
+        let Some(resolver) = &self.resolver else { return Err(format!("{named}: nobody resolves names")) };
+        let answer = resolver.addresses(&named.host, named.port).await.map_err(|fault| fault.to_string())?;
         Ok(answer.addresses.iter().take(limits::SINK_ADDRESSES).map(|resolved| resolved.address).collect())
     }
 
@@ -60,6 +72,11 @@ impl Peer {
     pub(super) async fn connect(&self, within: Duration) -> Result<Box<dyn Wire>, String> {
         let deadline = Instant::now() + within;
         let late = |_| format!("{}: not connected within {within:?}", self.address);
+        if let Place::Socket(path) = place(&self.address) {
+            let connected = timeout_at(deadline, UnixStream::connect(path)).await.map_err(late)?;
+            let words = |error: io::Error| format!("{}: {}", self.address, of_socket(&error));
+            return connected.map(|stream| Box::new(stream) as Box<dyn Wire>).map_err(words);
+        }
         let addresses = timeout_at(deadline, self.addresses()).await.map_err(late)??;
         let each = within / u32::try_from(addresses.len().max(1)).unwrap_or(1);
         let mut words = format!("{}: there is no address", self.address);
@@ -96,31 +113,53 @@ impl Peer {
     }
 
     /// As configured.
-    pub(super) const fn name(&self) -> &Authority {
+    pub(super) const fn name(&self) -> &SinkAddress {
         &self.address
     }
 }
 
 /// Whether a name has to be resolved.
-pub(super) fn is_named(address: &Authority) -> bool {
-    literal(address).is_none()
+pub(super) fn is_named(address: &SinkAddress) -> bool {
+    matches!(place(address), Place::Named(_))
 }
 
-fn literal(address: &Authority) -> Option<SocketAddr> {
-    let host = address.host.trim_start_matches('[').trim_end_matches(']');
-    host.parse().ok().map(|ip| SocketAddr::new(ip, address.port))
+fn place(address: &SinkAddress) -> Place<'_> {
+    match address {
+        SinkAddress::Unix(path) => Place::Socket(path),
+        SinkAddress::Host(authority) => {
+            let host = authority.host.trim_start_matches('[').trim_end_matches(']');
+            let literal = host.parse().ok().map(|ip| SocketAddr::new(ip, authority.port));
+            literal.map_or(Place::Named(authority), Place::Port)
+        }
+    }
+}
+
+/// What is wrong with a unix socket, where the system's own words leave one guessing.
+pub(super) fn of_socket(error: &io::Error) -> String {
+    let story = match Errno::from_io_error(error) {
+        Some(Errno::PROTOTYPE) => {
+            "one side streams, and the other wants datagrams: `udp` is for datagrams, `tcp` for streams"
+        }
+        Some(Errno::CONNREFUSED) => "nobody has this socket open any more",
+        Some(Errno::AGAIN) => "nobody takes what is waiting there already",
+        _ => return error.to_string(),
+    };
+    format!("{story}: {error}")
 }
 
 /// TLS as `sink` speaks it. The outer `None`: something is wrong with it, which has been noted.
 pub(super) fn tls(sink: &Sink, faults: &Faults) -> Option<Option<Tls>> {
-    let host = |stream: &StreamSink| {
-        stream.server_name.as_ref().map_or_else(|| stream.address.host.clone(), |name| name.0.clone())
+    let host = |stream: &StreamSink| match (&stream.address, &stream.server_name) {
+        // A fault of its own.
+        (SinkAddress::Unix(_), _) => None,
+        (SinkAddress::Host(_), Some(name)) => Some(name.0.clone()),
+        (SinkAddress::Host(authority), None) => Some(authority.host.clone()),
     };
     let (host, alpn) = match &sink.settings.to {
         SinkTo::Http(http) if http.url.tls => (http.url.authority.host.clone(), vec![b"http/1.1".to_vec()]),
-        SinkTo::Tcp(stream) if stream.tls => (host(stream), Vec::new()),
+        SinkTo::Tcp(stream) if stream.tls => (host(stream)?, Vec::new()),
         SinkTo::Syslog(syslog) => match &syslog.over {
-            SyslogOver::Tcp(stream) if stream.tls => (host(stream), Vec::new()),
+            SyslogOver::Tcp(stream) if stream.tls => (host(stream)?, Vec::new()),
             _ => return Some(None),
         },
         _ => return Some(None),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::batch::Batch;
-use super::delivery::{Delivery, Event, Failure};
+use super::delivery::{Delivery, Event, Failure, Pause};
 use super::journal::Journal;
 use super::orders::Orders;
 use super::source::{Next, Source};
@@ -103,12 +103,12 @@ impl Task {
                 Outcome::Over => return self.give_up(batch.as_ref(), "there was no time left"),
                 Outcome::Failed(failure) => failure,
             };
-            let (words, after) = match failure {
-                Failure::Again { words, after } => (words, after),
-                Failure::Partly { rest, words, after, unwanted } => {
+            let (words, pause) = match failure {
+                Failure::Again { words, pause } => (words, pause),
+                Failure::Partly { rest, words, pause, unwanted } => {
                     unwanted.into_iter().for_each(|words| self.journal.lost(words));
                     batch = Some(rest);
-                    (words, after)
+                    (words, pause)
                 }
                 Failure::Unwanted(words) => {
                     self.journal.succeeded();
@@ -127,7 +127,10 @@ impl Task {
                     return self.journal.lost(words);
                 }
             };
-            let pause = self.journal.failed(&words, self.retry.wait);
+            let growing = match pause {
+                Pause::Longest => self.journal.hindered(&words, self.retry.wait),
+                Pause::Growing | Pause::For(_) => self.journal.failed(&words, self.retry.wait),
+            };
             if self.must_leave() {
                 return self.delivery.leave();
             }
@@ -135,7 +138,7 @@ impl Task {
                 return self.give_up(batch.as_ref(), &words);
             }
             self.journal.tell_losses(false);
-            self.pause(after.unwrap_or(pause)).await;
+            self.pause(if let Pause::For(pause) = pause { pause } else { growing }).await;
             if self.source.is_superseded() {
                 return self.delivery.leave();
             }

@@ -18,6 +18,7 @@ use crate::observe::metrics::Metrics;
 mod datagrams;
 mod disk;
 mod http;
+mod local;
 mod origin;
 mod streams;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::Reading;
 use super::super::listeners::period_into;
-use crate::config::checked::{BatchLimits, DiskBuffer, SinkRetry};
+use crate::config::checked::{BatchLimits, DiskBuffer, SinkRetry, SinkTo};
 use crate::config::faults::Span;
 use crate::config::reader::{Fields, Located};
 use crate::config::values::{ByteSize, Text};
@@ -55,19 +55,19 @@ impl Reading<'_> {
         buffer
     }
 
-    /// The disk of a buffer, if it has one. `datagrams`: what it sends.
-    pub(super) fn disk_buffer(&self, buffer: &Buffer, datagrams: bool) -> Option<Located<DiskBuffer>> {
+    /// The disk of a buffer, if it has one; `to` is where its records go.
+    pub(super) fn disk_buffer(&self, buffer: &Buffer, to: Option<&SinkTo>) -> Option<Located<DiskBuffer>> {
         let Some(folder) = &buffer.folder else {
             if let Some((key, span)) = &buffer.of_disk {
                 self.faults.at_with_help(span, format!("`{key}` goes unheard"), "disk = \"var/NAME\" names a folder");
             }
             return None;
         };
-        if datagrams {
+        if to.is_some_and(SinkTo::is_by_udp) {
             let help = "leave it out: nobody says whether a datagram arrives, so none is sent again";
             self.faults.at_with_help(&folder.span, "`disk` goes unheard", help);
         }
-        if !self.names.borrow_mut().insert(("disk buffer", folder.value.display().to_string())) {
+        if !self.listed.borrow_mut().add("disk buffer", &folder.value.display().to_string()) {
             self.faults.at(&folder.span, "another sink has its disk buffer in this folder");
         }
         let disk = DiskBuffer { folder: folder.value.clone(), most: buffer.most, sync: buffer.sync };

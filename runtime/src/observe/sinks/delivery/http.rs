@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use super::Failure;
+use super::{Failure, Pause};
 use crate::config::checked::{Compression, HttpSink};
 use crate::limits;
 use crate::observe::metrics::{Dropped, SinkMetrics};
@@ -72,21 +72,23 @@ impl Http {
         let limit = self.to.timeout;
         let answer = match timeout(limit, self.exchange(batch)).await {
             Ok(answer) => answer.map_err(Failure::again)?,
-            Err(_) => return Err(self.again(&format!("no answer within {limit:?}"), None)),
+            Err(_) => return Err(self.again(&format!("no answer within {limit:?}"), Pause::Growing)),
         };
+        let pause = answer.after.map_or(Pause::Growing, Pause::For);
         match Verdict::of(&answer, &self.to.format, batch.count()) {
             Verdict::Delivered => {
                 batch.delivered(&self.metrics);
                 Ok(())
             }
-            Verdict::Again(words) => Err(self.again(&words, answer.after)),
+            Verdict::Again(words) => Err(self.again(&words, pause)),
+            Verdict::Denied(words) => Err(self.again(&words, Pause::Longest)),
             Verdict::Refused(words) => Err(Failure::Refused(self.words(&words))),
-            Verdict::Each(each) => self.each(batch, &each, answer.after),
+            Verdict::Each(each) => self.each(batch, &each, pause),
         }
     }
 
     /// Records have had different fates: what is to be sent again stays.
-    fn each(&self, batch: &Batch, each: &Each, after: Option<Duration>) -> Result<(), Failure> {
+    fn each(&self, batch: &Batch, each: &Each, pause: Pause) -> Result<(), Failure> {
         let fates = || batch.each().zip(&each.fates);
         let delivered = fates().filter(|(_, fate)| **fate == Fate::Delivered);
         let (records, bytes) =
@@ -95,22 +97,27 @@ impl Http {
         self.metrics.deliver(records, bytes as u64);
         self.metrics.drop_records(Dropped::Refused, refused as u64);
         let words = self.words(&each.words);
-        if !each.fates.contains(&Fate::Again) {
+        let is_left = |fate: &Fate| matches!(fate, Fate::Again | Fate::Denied);
+        if !each.fates.iter().any(is_left) {
             return Err(Failure::Unwanted(words));
         }
-        let rest = Arc::new(batch.rest(|number| each.fates.get(number) == Some(&Fate::Again)));
+        let rest = Arc::new(batch.rest(|number| each.fates.get(number).is_some_and(is_left)));
         let unwanted = (refused > 0).then(|| words.clone());
-        // Where only what is refused has kept the others out, they are sent without it at once.
-        let after = if each.at_once { Some(Duration::ZERO) } else { after };
-        Err(Failure::Partly { rest, words, after, unwanted })
+        let pause = match each.fates.contains(&Fate::Denied) {
+            true => Pause::Longest,
+            // Where only what is refused has kept the others out, they are sent without it at once.
+            false if each.at_once => Pause::For(Duration::ZERO),
+            false => pause,
+        };
+        Err(Failure::Partly { rest, words, pause, unwanted })
     }
 
     fn words(&self, words: &str) -> String {
         format!("{}: {words}", self.peer.name())
     }
 
-    fn again(&self, words: &str, after: Option<Duration>) -> Failure {
-        Failure::Again { words: self.words(words), after }
+    fn again(&self, words: &str, pause: Pause) -> Failure {
+        Failure::Again { words: self.words(words), pause }
     }
 
     /// One request and its answer. A connection that turns out to be dead before there is an answer, because the peer

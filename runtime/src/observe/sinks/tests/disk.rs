@@ -183,3 +183,27 @@ async fn what_tcp_has_in_doubt_stays_on_the_disk() {
     }
     assert_eq!(String::from_utf8(read).unwrap(), lines(0..100));
 }
+
+#[tokio::test]
+async fn other_credentials_deliver_what_was_denied_to_the_ones_before() {
+    let origin = Origin::start(&[Act::Answer(401, "x: y")]).await;
+    let mut bench = Bench::new();
+    let table = |token: &str| {
+        let table = table(origin.address, "").replace("50ms", "1h");
+        table.replace("batch", &format!("headers = {{ authorization = \"{token}\" }}, batch"))
+    };
+    let sinks = began(&mut bench, &table("old"));
+    emit(&sinks, 0..10).await;
+    until("the refusal", || (origin.bodies().len() == 1).then_some(())).await;
+    let sinks = began(&mut bench, &table("new"));
+    let counts = bench.counts();
+    until("the records", || (counts.records() == 10).then_some(())).await;
+    let tokens: Vec<_> = origin
+        .requests()
+        .iter()
+        .map(|(head, _)| head.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap().to_owned())
+        .collect();
+    assert_eq!(tokens, ["old", "new"]);
+    assert_eq!((counts.dropped(Dropped::Refused), counts.dropped(Dropped::GaveUp)), (0, 0));
+    drop(sinks);
+}

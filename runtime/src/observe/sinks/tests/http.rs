@@ -89,7 +89,7 @@ async fn a_peer_is_left_alone_for_as_long_as_it_says() {
 
 #[tokio::test]
 async fn what_the_peer_does_not_want_is_dropped_and_counted() {
-    let script = [400, 401, 301, 413].map(|status| Act::Answer(status, "location: /x"));
+    let script = [400, 404, 301, 413].map(|status| Act::Answer(status, "location: /x"));
     let origin = Origin::start(&script).await;
     let mut bench = Bench::new();
     let sinks = bench.load(&table(&origin, ""));
@@ -99,6 +99,21 @@ async fn what_the_peer_does_not_want_is_dropped_and_counted() {
     let counts = bench.counts();
     assert_eq!((counts.records(), counts.dropped(Dropped::Refused), counts.retries()), (10, 40, 0));
     assert_eq!(counts.buffered(), 0);
+}
+
+#[tokio::test]
+async fn who_is_denied_loses_nothing_and_asks_seldom() {
+    let origin = Origin::start(&[Act::Answer(401, "x: y"), Act::Answer(403, "x: y")]).await;
+    let mut bench = Bench::new();
+    let sinks = bench.load(&table(&origin, "").replace("50ms", "400ms"));
+    emit(&sinks, 0..20).await;
+    until("the first attempt", || (origin.bodies().len() == 1).then_some(())).await;
+    let begun = Instant::now();
+    delivered(&bench.counts(), 20).await;
+    // Pauses that grow would have been 0.6 s together at most.
+    assert!(begun.elapsed() >= Duration::from_millis(750), "{:?}", begun.elapsed());
+    assert_eq!(origin.bodies(), batches([0, 0, 0, 1]));
+    assert_eq!((bench.counts().retries(), bench.counts().dropped(Dropped::Refused)), (2, 0));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
-//! What becomes of a batch by its answer. The status decides: 2xx is delivered; 408, 429 and 5xx are tried again;
-//! everything else is refused. Some formats say more: which records the answer is about.
+//! What becomes of a batch by its answer. The status decides: 2xx is delivered; 408, 429 and 5xx are tried again, 401 and
+//! 403, too, but seldom: credentials are mended by people. Everything else is refused. Some formats say more: which
+//! records the answer is about.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -14,6 +15,8 @@ pub(super) enum Verdict {
     Delivered,
     /// It is sent again, for this reason.
     Again(String),
+    /// It is sent again once the credentials may have been mended.
+    Denied(String),
     /// It is dropped, for this reason.
     Refused(String),
     Each(Each),
@@ -34,6 +37,7 @@ pub(super) struct Each {
 pub(super) enum Fate {
     Delivered,
     Again,
+    Denied,
     Refused,
 }
 
@@ -46,6 +50,7 @@ impl Verdict {
             (_, status) => match of_status(status) {
                 Fate::Delivered => Self::Delivered,
                 Fate::Again => Self::Again(answer.shown()),
+                Fate::Denied => Self::Denied(format!("{}: {MEND}", answer.shown())),
                 Fate::Refused => Self::Refused(answer.shown()),
             },
         }
@@ -68,9 +73,14 @@ fn of_status(status: StatusCode) -> Fate {
         status if status.is_success() => Fate::Delivered,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Fate::Again,
         status if status.is_server_error() => Fate::Again,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fate::Denied,
         _ => Fate::Refused,
     }
 }
+
+/// What to do about 401 and 403.
+const MEND: &str =
+    "mend the credentials in `headers`, or what they may do there; records wait in the buffer until then";
 
 /// Elasticsearch's bulk API: an item for each record, in the records' order.
 #[derive(Deserialize)]
@@ -107,17 +117,26 @@ fn of_bulk(answer: &Answer, records: usize) -> Verdict {
     let status = |item: &Item| StatusCode::from_u16(item.create.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let fates: Vec<_> = bulk.items.iter().map(|item| of_status(status(item))).collect();
     let not_delivered = |fate| fates.iter().filter(|found| **found == fate).count();
-    let (again, refused) = (not_delivered(Fate::Again), not_delivered(Fate::Refused));
-    // The one that is lost says more than one that is not.
-    let example = if refused > 0 { Fate::Refused } else { Fate::Again };
-    let words =
+    let (again, denied, refused) =
+        (not_delivered(Fate::Again), not_delivered(Fate::Denied), not_delivered(Fate::Refused));
+    // The one that is lost says more than one that is not, and one that somebody has to mend more than one that passes.
+    let example = match (refused, denied) {
+        (1.., _) => Fate::Refused,
+        (0, 1..) => Fate::Denied,
+        (0, 0) => Fate::Again,
+    };
+    let failed = again + denied;
+    let mut words =
         fates.iter().zip(&bulk.items).find(|(fate, _)| **fate == example).map_or_else(String::new, |(_, item)| {
             format!(
-                "of {records} records, {again} failed and {refused} were refused; {}: {}",
+                "of {records} records, {failed} failed and {refused} were refused; {}: {}",
                 item.create.status,
                 shown(item)
             )
         });
+    if denied > 0 {
+        words.push_str(&format!("; {denied} were denied: {MEND}"));
+    }
     Verdict::Each(Each { fates, words, at_once: false })
 }
 
@@ -180,6 +199,25 @@ mod tests {
     }
 
     #[test]
+    fn who_is_denied_is_told_what_to_do() {
+        for format in [HttpFormat::Ndjson, HttpFormat::Splunk(Vec::new()), HttpFormat::Elasticsearch { index: None }] {
+            for status in [401, 403] {
+                let verdict = Verdict::of(&answer(status, "who?"), &format, 3);
+                let Verdict::Denied(words) = verdict else { panic!("{verdict:?}") };
+                assert!(words.contains("who?") && words.contains("mend the credentials in `headers`"), "{words}");
+            }
+            for status in [400, 404, 413, 301] {
+                assert!(matches!(Verdict::of(&answer(status, "{}"), &format, 3), Verdict::Refused(_)), "{status}");
+            }
+        }
+        // Who may ask, but may not write there, hears so of each document.
+        let format = HttpFormat::Elasticsearch { index: None };
+        let Verdict::Each(each) = Verdict::of(&bulk(&[201, 403, 400]), &format, 3) else { panic!() };
+        assert_eq!(each.fates, [Fate::Delivered, Fate::Denied, Fate::Refused]);
+        assert!(each.words.contains("400: null; 1 were denied: mend the credentials"), "{}", each.words);
+    }
+
+    #[test]
     fn the_event_that_splunk_does_not_want_is_left_out() {
         let format = HttpFormat::Splunk(Vec::new());
         let of = |status, text: &str, records| Verdict::of(&answer(status, text), &format, records);
@@ -189,7 +227,7 @@ mod tests {
         assert_eq!((each.fates, each.at_once), (vec![Fate::Again, Fate::Refused, Fate::Again], true));
         assert!(matches!(of(400, wrong, 1), Verdict::Refused(_)));
         assert!(matches!(of(400, r#"{"text":"No data","code":5}"#, 3), Verdict::Refused(_)));
-        assert!(matches!(of(403, r#"{"text":"Invalid token","code":4}"#, 3), Verdict::Refused(_)));
+        assert!(matches!(of(403, r#"{"text":"Invalid token","code":4}"#, 3), Verdict::Denied(_)));
         assert!(matches!(of(503, r#"{"text":"Server is busy","code":9}"#, 3), Verdict::Again(_)));
     }
 }
