@@ -22,8 +22,8 @@ pub(crate) fn mask(mask: &Mask, output: &mut Output<'_>, (from, to): (usize, usi
     let raw = output.source().get(from..to).unwrap_or_default();
     // With the quote before it, for what is looked for may depend on what is before it.
     let mut decoded = Decoded { text: vec![b'"'], sources: vec![0] };
-    let end = decoded.extend(raw, true);
-    let place = |at: usize| from + decoded.sources.get(at).copied().unwrap_or(end);
+    decoded.extend(raw, true);
+    let place = |at: usize| from + decoded.source(at);
     for span in disjoint(spans(mask, &decoded.text)) {
         let (start, end) = (place(span.start), place(span.end));
         let value = output.source().get(start..end).unwrap_or_default();
@@ -57,34 +57,30 @@ enum Instead<'m> {
     Encoded(&'m Treatment, Vec<u8>),
 }
 
-/// All that rules are for in a text behind its first byte. What is more to the point comes first: names, then what is
-/// percent-encoded as it is meant, then what is found in the text as it stands.
+/// All that rules are for in a text behind its first byte, once as it stands and once as it is meant, for a parameter may
+/// be a URL again. Of two for the same place the first has its say: names come before looks, and of a match, what is meant.
 fn spans<'m>(mask: &'m Mask, text: &[u8]) -> Vec<Span<'m>> {
+    let decoded = percent_decoded(text);
     let mut spans = named(mask, text);
+    if let Some(decoded) = &decoded {
+        let source = |span: Span<'m>| Span { start: decoded.source(span.start), end: decoded.source(span.end), ..span };
+        spans.extend(named(mask, &decoded.text).into_iter().map(source));
+    }
     let Some(detectors) = mask.detectors() else { return spans };
-    if let Some(decoded) = percent_decoded(text) {
-        let place = |at: usize| decoded.sources.get(at).copied().unwrap_or(text.len());
+    if let Some(decoded) = &decoded {
         each(detectors, &decoded.text, |found| {
             let value = decoded.text.get(found.start..found.end).unwrap_or_default();
-            spans.extend(mask.treatment(found.rule).map(|treatment| Span {
-                start: place(found.start),
-                end: place(found.end),
-                is_named: false,
-                instead: match value.len() > TOKEN_BYTES {
-                    true => Instead::Redacted,
+            let (start, end) = (decoded.source(found.start), decoded.source(found.end));
+            spans.extend(Span::of_match(mask, Match { start, end, ..found }, |treatment| {
+                match text.get(start..end) == Some(value) {
+                    // Nothing was encoded, so nothing has to be again.
+                    true => Instead::Written(treatment),
                     false => Instead::Encoded(treatment, value.to_vec()),
-                },
+                }
             }));
         });
     }
-    each(detectors, text, |Match { start, end, rule, .. }| {
-        spans.extend(mask.treatment(rule).map(|treatment| Span {
-            start,
-            end,
-            is_named: false,
-            instead: if end - start > TOKEN_BYTES { Instead::Redacted } else { Instead::Written(treatment) },
-        }));
-    });
+    each(detectors, text, |found| spans.extend(Span::of_match(mask, found, Instead::Written)));
     spans
 }
 
@@ -193,14 +189,22 @@ fn disjoint(mut spans: Vec<Span<'_>>) -> Vec<Span<'_>> {
     let mut disjoint: Vec<Span<'_>> = Vec::with_capacity(spans.len());
     for span in spans {
         match disjoint.last_mut() {
-            Some(last) if span.start < last.end => last.join(&span),
+            // An empty value is found as often as others.
+            Some(last) if span.start < last.end || span.start == last.start => last.join(&span),
             _ => disjoint.push(span),
         }
     }
     disjoint
 }
 
-impl Span<'_> {
+impl<'m> Span<'m> {
+    fn of_match(mask: &'m Mask, found: Match, instead: impl FnOnce(&'m Treatment) -> Instead<'m>) -> Option<Self> {
+        let treatment = mask.treatment(found.rule)?;
+        let is_long = found.end - found.start > TOKEN_BYTES;
+        let instead = if is_long { Instead::Redacted } else { instead(treatment) };
+        Some(Self { start: found.start, end: found.end, is_named: false, instead })
+    }
+
     /// Become one with another that begins in here. Where neither has its say of the whole, nothing of it is shown.
     fn join(&mut self, other: &Self) {
         let is_within = other.end <= self.end && (self.is_named || !other.is_named);

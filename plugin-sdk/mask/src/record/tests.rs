@@ -36,6 +36,8 @@ fn parameters_have_names_wherever_a_url_stands() {
         ("/a?x=1#token=t", "/a?x=1#token=***"),
         ("/a?token=a?b=c&d", "/a?token=***&d"),
         ("/a?next=/b?token=t&pin=1", "/a?next=/b?token=***&pin=***"),
+        ("/a?next=%2Fb%3Fx%3D1%26token%3Dt%2541%26sid%3D1&y", "/a?next=%2Fb%3Fx%3D1%26token%3D***&y"),
+        ("/a?token=1%26pin%3D2&x=%22&pin=3", "/a?token=***&x=%22&pin=***"),
         (
             "GET /a?token=t: 200, by http://b/?pin=1 and token=x",
             "GET /a?token=*** 200, by http://b/?pin=*** and token=x",
@@ -71,6 +73,7 @@ fn what_is_percent_encoded_is_known_by_its_looks() {
         ("/?ssn=%30%37%38-05-1120.&b", "/?ssn=.&b"),
         ("#4111 1111 1111 1111, ? 5555555555554444", "#***, ? ***"),
         ("alice@example.com?", "***.com?"),
+        ("50%: é.ü@bücher.eé or %C3%A9@bücher.eé", "50%: ***r.eé or ***r.e%C3%A9"),
         ("/?to=alice+news@example.com", "/?to=***.com"),
         ("%4111111111111111", "%***"),
     ];
