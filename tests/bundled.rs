@@ -10,6 +10,7 @@ mod ip_restriction;
 mod jwt;
 mod logs;
 mod mask;
+mod masked_logs;
 mod mtls_auth;
 mod own_sinks;
 mod rate_limiting;

@@ -49,6 +49,11 @@ impl Decoded {
         self.sources.push(at);
         at
     }
+
+    /// Where in the source the byte at this place of the text comes from.
+    pub(crate) fn source(&self, place: usize) -> usize {
+        self.sources.get(place).or(self.sources.last()).copied().unwrap_or(place)
+    }
 }
 
 /// Bytes of the longest escape: a pair of surrogates.

@@ -4,6 +4,7 @@
 use crate::action::REDACTED;
 use crate::mask::Mask;
 use crate::output::Output;
+use crate::record::Texts;
 use crate::text::Progress;
 
 mod saved;
@@ -14,7 +15,7 @@ const DEPTH_MAX: usize = 512;
 /// Longest key, as it is written, that is waited for: no name that is looked for is as long.
 const KEY_BYTES: usize = 1024;
 /// Longest string, as it is written, that is waited for to keep its end or to hash it. Longer ones are redacted.
-const VALUE_BYTES: usize = 4096;
+pub(crate) const VALUE_BYTES: usize = 4096;
 /// Likewise of numbers.
 const NUMBER_BYTES: usize = 64;
 /// As much whitespace behind a comma stays there; more may come to stand before it.
@@ -130,9 +131,10 @@ impl Json {
         output: &mut Output<'_>,
         from: usize,
         ends: bool,
+        texts: Texts,
     ) -> Result<usize, Unreadable> {
         let source = output.source();
-        let mut walk = Walk { json: self, mask, output, source, place: from, ends, comma: None };
+        let mut walk = Walk { json: self, mask, output, source, place: from, ends, texts, comma: None };
         loop {
             match walk.step()? {
                 Step::On => {}
@@ -150,6 +152,7 @@ struct Walk<'w, 's, 'o> {
     source: &'s [u8],
     place: usize,
     ends: bool,
+    texts: Texts,
     /// Where a comma is of which is not known yet whether it goes on.
     comma: Option<usize>,
 }
@@ -230,6 +233,9 @@ impl Walk<'_, '_, '_> {
             next = Next { rule: first(named, by_path), active };
         }
         self.member(next.rule);
+        if self.texts == Texts::Request {
+            self.search((start, end), is_escaped);
+        }
         self.json.next = next;
         self.place = end + 1;
         // Mostly there is nothing between.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use tidegate_sdk::secrets;
+
 use crate::action::{self, Form, Treatment};
 use crate::detect::Detectors;
 use crate::names::{Meaning, NAME_BYTES, Names};
@@ -27,7 +29,8 @@ const SEGMENTS_MAX: usize = 64;
 /// let mask = Mask::new(&rules, None)?;
 /// assert_eq!(mask.named("Authorization", b"Basic c2VjcmV0").as_deref(), Some(b"***".as_slice()));
 /// assert_eq!(mask.named("User-Agent", b"curl/8.5").as_deref(), Some(b"curl/8.5".as_slice()));
-/// assert_eq!(mask.query("page=2&api%5Fkey=k1&to=alice%40example.com"), "page=2&api%5Fkey=***&to=***com");
+/// let record = br#"{"uri":"/?page=2&api%5Fkey=k1&to=alice%40example.com"}"#;
+/// assert_eq!(mask.record(record).unwrap(), br#"{"uri":"/?page=2&api%5Fkey=***&to=***com"}"#.as_slice());
 /// # Ok::<(), String>(())
 /// ```
 pub struct Mask {
@@ -85,6 +88,46 @@ impl Mask {
         Ok(Self { treatments, names: Names::new(names), detectors, paths, removes })
     }
 
+    /// As [`Mask::new`], with the gateway's secret of this name for a key: settings call it `hash_secret`.
+    ///
+    /// ```
+    /// use tidegate_mask::{Mask, Rule};
+    /// use tidegate_sdk::{json, prelude::*, testing::Exchange};
+    ///
+    /// #[derive(Config)]
+    /// #[config(validate = Settings::check)]
+    /// struct Settings {
+    ///     /// What to mask.
+    ///     rules: Vec<Rule>,
+    ///     /// The secret that `hash` uses.
+    ///     hash_secret: Option<String>,
+    /// }
+    ///
+    /// impl Settings {
+    ///     fn check(&self) -> Result<(), String> {
+    ///         Mask::with_secret(&self.rules, self.hash_secret.as_deref()).map(drop)
+    ///     }
+    /// }
+    ///
+    /// let settings = json!({ "rules": [{ "names": ["card"], "action": "hash" }], "hash_secret": "mask-key" });
+    /// Exchange::get("/").secret("mask-key", "s3cret").configure::<Settings>(settings.clone())?;
+    /// let error = Exchange::get("/").configure::<Settings>(settings).err().unwrap();
+    /// assert!(error.starts_with("hash_secret: there is no secret \"mask-key\", or it is not granted"), "{error}");
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no such secret, or it is not granted; what is wrong with which rule.
+    pub fn with_secret(rules: &[Rule], secret: Option<&str>) -> Result<Self, String> {
+        let key = match secret {
+            None => None,
+            Some(name) => Some(secrets::get(name).ok_or_else(|| {
+                format!("hash_secret: there is no secret {name:?}, or it is not granted: grants = {{ secrets = [{name:?}] }}")
+            })?),
+        };
+        Self::new(rules, key.as_deref())
+    }
+
     /// What stands for the value of this name, a header's for example: by the rule of that name, or else by what the
     /// value has in it. `None`: it is removed.
     pub fn named<'v>(&self, name: &str, value: &'v [u8]) -> Option<Cow<'v, [u8]>> {
@@ -108,36 +151,6 @@ impl Mask {
         let mut progress = Progress::BEGINNING;
         text::mask(self, &mut output, (0, text.len()), Form::Plain, true, &mut progress);
         output.finish(text.len()).map_or(Cow::Borrowed(text), Cow::Owned)
-    }
-
-    /// A query (without its `?`), each parameter by its name, or else by what its value has in it. What is masked is
-    /// no longer percent-encoded, but for what a query could not have in it.
-    pub fn query<'q>(&self, query: &'q str) -> Cow<'q, str> {
-        let mut parts: Vec<Cow<'q, str>> = Vec::new();
-        let mut is_changed = false;
-        for pair in query.split('&') {
-            let (raw_name, raw) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (percent::decoded(raw_name), percent::decoded(raw));
-            match self.named(&String::from_utf8_lossy(&name), &value) {
-                Some(Cow::Borrowed(_)) => {
-                    // A value may stand alone, with no name.
-                    let alone = self.text(&name);
-                    if let (Cow::Owned(alone), true) = (&alone, self.detectors.is_some()) {
-                        is_changed = true;
-                        parts.push(Cow::Owned(format!("{}={raw}", percent::encoded(alone))));
-                    } else {
-                        parts.push(Cow::Borrowed(pair));
-                    }
-                }
-                Some(Cow::Owned(instead)) if *instead == *value => parts.push(Cow::Borrowed(pair)),
-                Some(Cow::Owned(instead)) => {
-                    is_changed = true;
-                    parts.push(Cow::Owned(format!("{raw_name}={}", percent::encoded(&instead))));
-                }
-                None => is_changed = true,
-            }
-        }
-        if is_changed { Cow::Owned(parts.join("&")) } else { Cow::Borrowed(query) }
     }
 
     pub(crate) fn names(&self) -> &Names {
@@ -169,7 +182,9 @@ fn treatment(rule: &Rule, hash_key: Option<&[u8]>) -> Result<Treatment, String> 
         (Action::KeepLast, _) if rule.keep == 0 => Err("keep: keeping 0 characters is what redact does".to_owned()),
         (Action::KeepLast, _) => Ok(Treatment::KeepLast(usize::from(rule.keep))),
         (Action::Hash, Some(key)) if !key.is_empty() => Ok(Treatment::Hash(Box::new(action::hash_key(key)))),
-        (Action::Hash, _) => Err("action: hash needs a key, without which everybody could try values out".to_owned()),
+        (Action::Hash, _) => {
+            Err("action: hash needs a key, `hash_secret`, without which everybody could try values out".to_owned())
+        }
     }
 }
 
@@ -218,49 +233,6 @@ impl Paths {
             _ => self.rules.iter().filter(|(last, _)| ended & last != 0).map(|(_, rule)| *rule).min(),
         };
         ((active & self.descending) | ((selected & !self.last) << 1), rule)
-    }
-}
-
-mod percent {
-    //! Percent-encoding, as forms have it.
-
-    use std::borrow::Cow;
-
-    pub(super) fn decoded(raw: &str) -> Cow<'_, [u8]> {
-        if !raw.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-            return Cow::Borrowed(raw.as_bytes());
-        }
-        let mut decoded = Vec::with_capacity(raw.len());
-        let mut rest = raw.as_bytes();
-        while let [byte, others @ ..] = rest {
-            rest = others;
-            let digits = others.first_chunk::<2>().and_then(|[high, low]| {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-                Some(digit(high)? << 4 | digit(low)?)
-            });
-            decoded.push(match (byte, digits) {
-                (b'+', _) => b' ',
-                (b'%', Some(escaped)) => {
-                    rest = others.get(2..).unwrap_or_default();
-                    escaped
-                }
-                (byte, _) => *byte,
-            });
-        }
-        Cow::Owned(decoded)
-    }
-
-    /// What may stand in a query stays (RFC 3986, section 3.4), but for what ends a value.
-    pub(super) fn encoded(value: &[u8]) -> String {
-        let mut encoded = String::with_capacity(value.len());
-        for byte in value {
-            if byte.is_ascii_alphanumeric() || b"-._~!$'()*,;:@/?".contains(byte) {
-                encoded.push(char::from(*byte));
-            } else {
-                encoded.push_str(&format!("%{byte:02X}"));
-            }
-        }
-        encoded
     }
 }
 

@@ -8,6 +8,7 @@ use crate::bytes::{past_line, past_whitespace};
 use crate::json::{BYTE_ORDER_MARK, Json, Unreadable};
 use crate::mask::Mask;
 use crate::output::Output;
+use crate::record::Texts;
 use crate::text::{self, Progress};
 
 pub(crate) use saved::{Reader, Writer};
@@ -226,7 +227,7 @@ impl Stream {
                 }
                 Ok((begin, false))
             }
-            Mode::Json(json) => match json.walk(mask, output, from, ends) {
+            Mode::Json(json) => match json.walk(mask, output, from, ends, Texts::Application) {
                 Ok(reached) => Ok((reached, true)),
                 Err(Unreadable(at)) => {
                     self.stop(at)?;
@@ -235,7 +236,7 @@ impl Stream {
                     Ok((at, false))
                 }
             },
-            Mode::Lines(json) => match json.walk(mask, output, from, ends) {
+            Mode::Lines(json) => match json.walk(mask, output, from, ends, Texts::Application) {
                 Ok(reached) => Ok((reached, true)),
                 Err(Unreadable(at)) => {
                     self.stop(at)?;

@@ -6,6 +6,7 @@
 
 mod fields;
 mod json;
+mod masking;
 mod plan;
 mod redaction;
 mod sources;
@@ -16,6 +17,9 @@ use std::collections::BTreeMap;
 use tidegate_sdk::exchange::{self, Ended};
 use tidegate_sdk::{log, sink};
 
+pub use tidegate_mask::Rule;
+
+use masking::Masking;
 use plan::Plan;
 use redaction::Redaction;
 use sources::About;
@@ -89,6 +93,14 @@ macro_rules! settings {
             #[config(default = 1.0)]
             #[schemars(range(min = 0.0, max = 1.0))]
             sample: f64,
+            /// What to mask in records, and how, as the plugin `mask` does it: names and paths are those of the record's
+            /// fields. Where several rules are for the same value, the first one decides.
+            #[config(default = ::std::vec::Vec::new())]
+            #[schemars(extend("default" = []))]
+            mask: ::std::vec::Vec<$crate::Rule>,
+            /// The secret that `hash` uses, which the use has to be granted: `grants = { secrets = ["…"] }`.
+            #[schemars(extend("x-grant" = "secrets"))]
+            hash_secret: ::core::option::Option<String>,
             #[serde(skip)]
             prepared: ::std::sync::OnceLock<$crate::Records>,
         }
@@ -101,6 +113,8 @@ macro_rules! settings {
                     custom_fields: &self.custom_fields,
                     redact: &self.redact,
                     sample: self.sample,
+                    mask: &self.mask,
+                    hash_secret: self.hash_secret.as_deref(),
                 };
                 let records = $crate::Records::new(choice)?;
                 self.prepared.set(records).map_err(|_| "it has been configured before".to_owned())
@@ -124,6 +138,10 @@ pub struct Choice<'s> {
     pub redact: &'s [String],
     /// The share of exchanges that have one, from 0 to 1.
     pub sample: f64,
+    /// What is masked once a record is written, and how.
+    pub mask: &'s [Rule],
+    /// The name of the secret that hashes are made with.
+    pub hash_secret: Option<&'s str>,
 }
 
 /// Writes records, and hands them over.
@@ -132,6 +150,7 @@ pub struct Records {
     plan: Plan,
     redaction: Redaction,
     sampling: Sampling,
+    masking: Option<Masking>,
 }
 
 /// Which exchanges have a record.
@@ -147,7 +166,7 @@ impl Records {
     /// As `choice` says.
     ///
     /// # Errors
-    /// It names a field that there is not.
+    /// It names a field that there is not, or has a rule that cannot be.
     pub fn new(choice: Choice<'_>) -> Result<Self, String> {
         let sampling = match choice.sample {
             all if all >= 1.0 => Sampling::All,
@@ -155,7 +174,8 @@ impl Records {
             share => Sampling::Below((share * f64::from(u32::MAX)) as u64),
         };
         let plan = Plan::new(choice.fields, choice.custom_fields)?;
-        Ok(Self { plan, redaction: Redaction::new(choice.redact), sampling })
+        let masking = Masking::new(choice.mask, choice.hash_secret)?;
+        Ok(Self { plan, redaction: Redaction::new(choice.redact), sampling, masking })
     }
 
     /// Hand the current exchange's record, behind `prefix`, to the plugin's own sink, if it is to have one. What the sink
@@ -171,6 +191,12 @@ impl Records {
         let mut record = Vec::with_capacity(RECORD_BYTES);
         record.extend_from_slice(prefix);
         self.plan.write(&about, &mut record);
+        if let Some(masking) = &self.masking
+            && let Err(error) = masking.mask(&mut record, prefix.len())
+        {
+            log::error!("a record is lost: it cannot be masked, for {error}");
+            return;
+        }
         if let Err(error) = sink::emit(sink::OWN, &record) {
             log::debug!("a record of {} bytes is lost: {error}", record.len());
         }

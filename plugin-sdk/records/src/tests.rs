@@ -5,6 +5,8 @@ use tidegate_sdk::identity::Consumer;
 use tidegate_sdk::prelude::*;
 use tidegate_sdk::testing::{self, Exchange};
 
+mod masking;
+
 settings! {
     /// Where records go.
     #[config(validate = Settings::prepare, sink(instead = "sink", kind = "file", path = "{path}"))]

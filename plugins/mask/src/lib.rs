@@ -123,13 +123,7 @@ impl Settings {
         if !self.responses && !self.requests {
             return Err("one of responses and requests must be true".to_owned());
         }
-        let key = match &self.hash_secret {
-            None => None,
-            Some(name) => Some(secrets::get(name).ok_or_else(|| {
-                format!("hash_secret: there is no secret {name:?}, or it is not granted: grants = {{ secrets = [{name:?}] }}")
-            })?),
-        };
-        let mask = Mask::new(&self.rules, key.as_deref())?;
+        let mask = Mask::with_secret(&self.rules, self.hash_secret.as_deref())?;
         let types = MediaTypes::new(&self.json_types, &self.ndjson_types, &self.text_types)?;
         // A config is checked once.
         let _ = self.compiled.set(Compiled { mask, types });

@@ -3,6 +3,8 @@
 use super::{Amid, At, NUMBER_BYTES, Step, Unreadable, VALUE_BYTES, Walk};
 use crate::action::{Form, Treatment};
 use crate::bytes::quote_or_backslash;
+use crate::record::Texts;
+use crate::target;
 use crate::text::{self, Progress};
 
 /// Where the string ends that `from` is in, and whether it has escapes; an error if it does not end, with the place up to
@@ -72,21 +74,32 @@ impl Walk<'_, '_, '_> {
     }
 
     fn plain_string(&mut self, start: usize) -> Step {
-        let is_searched = self.is_searched();
         let Ok((end, is_escaped)) = string_end(self.source, start) else {
             self.json.progress = Progress::BEGINNING;
             self.place = start;
-            self.json.at = At::AmidString(if is_searched { Amid::Searched } else { Amid::Plain });
+            self.json.at = At::AmidString(if self.is_searched() { Amid::Searched } else { Amid::Plain });
             return Step::On;
         };
-        let text = self.source.get(start..end).unwrap_or_default();
-        let may_match = || is_escaped || self.mask.detectors().is_some_and(|detectors| detectors.may_match(text));
-        if is_searched && may_match() {
-            let mut progress = Progress::BEGINNING;
-            text::mask(self.mask, self.output, (start, end), Form::Escaped, true, &mut progress);
+        match self.texts {
+            Texts::Request if target::may_have_one(self.source.get(start..end).unwrap_or_default()) => {
+                if self.json.removed.is_none() {
+                    target::mask(self.mask, self.output, (start, end));
+                }
+            }
+            _ => self.search((start, end), is_escaped),
         }
         self.end_value(end + 1);
         Step::On
+    }
+
+    /// Look for what rules know by its looks in a string or key that is whole.
+    pub(super) fn search(&mut self, (start, end): (usize, usize), is_escaped: bool) {
+        let text = self.source.get(start..end).unwrap_or_default();
+        let may_match = || is_escaped || self.mask.detectors().is_some_and(|detectors| detectors.may_match(text));
+        if self.is_searched() && may_match() {
+            let mut progress = Progress::BEGINNING;
+            text::mask(self.mask, self.output, (start, end), Form::Escaped, true, &mut progress);
+        }
     }
 
     /// Whether what is named by no rule may be known by its looks.
@@ -136,7 +149,7 @@ impl Walk<'_, '_, '_> {
         let (start, end) = (self.place, self.number_end());
         let is_whole = end < self.source.len() || self.ends;
         let treatment = rule.and_then(|rule| self.mask.treatment(rule));
-        let is_looked_at = treatment.is_some() || self.is_searched();
+        let is_looked_at = treatment.is_some() || (self.is_searched() && self.texts == Texts::Application);
         if is_looked_at && !is_whole && end - start <= NUMBER_BYTES {
             return Step::Wait;
         }
@@ -211,7 +224,7 @@ impl Treatment {
     }
 
     /// Whether nothing stands in its place.
-    pub(super) fn is_removal(&self) -> bool {
+    pub(crate) fn is_removal(&self) -> bool {
         matches!(self, Self::Remove)
     }
 }
