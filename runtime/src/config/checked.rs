@@ -116,6 +116,17 @@ pub struct PluginUse {
     pub grants: Grants,
     /// How often its timer hook is called, if it has one.
     pub timer: Option<Located<Duration>>,
+    /// Where it holds.
+    pub only: Only,
+}
+
+/// To which requests a plugin use is narrowed, of those that its list is for.
+#[derive(Debug, Default)]
+pub struct Only {
+    /// Those for this route.
+    pub route: Option<Located<Name>>,
+    /// Those for this service's routes.
+    pub service: Option<Located<Name>>,
 }
 
 /// Whose a plugin's instances are.
@@ -305,6 +316,8 @@ pub struct Consumer {
     pub groups: Vec<String>,
     /// What they show to come in.
     pub credentials: Vec<Credential>,
+    /// Plugin uses of their requests alone.
+    pub plugins: Vec<PluginUse>,
 }
 
 /// One credential. Keys are held as digests only, so no dump or log of ours can give one away.

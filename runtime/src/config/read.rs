@@ -22,7 +22,7 @@ use super::checked::{
     Upstream,
 };
 use super::faults::Faults;
-use super::plugin_use::plugin_uses;
+use super::plugin_use::{Narrowing, plugin_uses};
 use super::reader::{Fields, Located, Value, parse};
 use super::secret::Secret;
 use super::values::{Name, Network, Text};
@@ -44,13 +44,14 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     let plugin_cache = reading.plugin_cache(&fields);
     let components = reading.components(&fields);
     let secrets = reading.secrets(&fields);
-    let plugins = plugin_uses(&fields, folder);
+    let plugins = plugin_uses(&fields, Narrowing::None, folder);
     let upstreams: Vec<Upstream> = fields.array("upstreams").filter_map(|value| reading.upstream(value)).collect();
     let services: Vec<Service> = fields.array("services").filter_map(|value| reading.service(value)).collect();
     let consumers: Vec<_> = fields.array("consumers").filter_map(|value| reading.consumer(value)).collect();
     let sinks = reading.sinks(&fields);
     fields.finish();
     consumers::check_keys(&consumers, faults);
+    reading.check_scopes(&consumers, &services);
     services::check_urls(&services, &upstreams, faults);
     let watched = reading.watched.into_inner();
     Config {

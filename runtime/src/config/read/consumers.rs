@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::Reading;
-use crate::config::checked::{Consumer, Credential, SecretValue};
-use crate::config::faults::Faults;
-use crate::config::reader::{Fields, Value};
+use crate::config::checked::{Consumer, Credential, SecretValue, Service};
+use crate::config::faults::{Faults, suggest};
+use crate::config::plugin_use::{Narrowing, plugin_uses};
+use crate::config::reader::{Fields, Located, Value};
 use crate::config::secret::Secret;
 use crate::config::values::Name;
 
@@ -21,9 +22,10 @@ impl Reading<'_> {
             fields.value("custom_id").and_then(|_| self.name::<Name>("custom_id", &fields, "custom_id", ""));
         let groups = fields.parse_all::<Name>("groups").into_iter().map(|group| group.value.to_string()).collect();
         let credentials = fields.array("credentials").filter_map(|value| self.credential(value)).collect();
+        let plugins = plugin_uses(&fields, Narrowing::RouteAndService, self.folder);
         fields.finish();
         let custom_id = custom_id.map(|id| id.value.to_string());
-        Some(Consumer { username: username?, custom_id, groups, credentials })
+        Some(Consumer { username: username?, custom_id, groups, credentials, plugins })
     }
 
     fn credential(&self, value: &Value<'_>) -> Option<Credential> {
@@ -62,6 +64,35 @@ impl Reading<'_> {
     fn field(&self, credential: &Fields<'_>, name: &'static str) -> Option<SecretValue> {
         credential.value(name)?;
         Some(SecretValue::new(self.secret(credential, name, "")?.value.as_bytes()))
+    }
+}
+
+impl Reading<'_> {
+    /// What consumers' plugin uses are narrowed to is there, or has been taken out by `enabled = false`.
+    pub(super) fn check_scopes(&self, consumers: &[Consumer], services: &[Service]) {
+        for only in consumers.iter().flat_map(|consumer| &consumer.plugins).map(|plugin_use| &plugin_use.only) {
+            self.check_named("route", only.route.as_ref());
+            self.check_named("service", only.service.as_ref());
+            let (Some(route), Some(service)) = (&only.route, &only.service) else { continue };
+            let has = |service: &Service| service.routes.iter().any(|known| known.name.value == route.value);
+            if let Some(owner) = services.iter().find(|service| has(service)).map(|owner| &owner.name.value)
+                && *owner != service.value
+            {
+                let message = format!("route \"{}\" belongs to service \"{owner}\"", route.value);
+                self.faults.at_with_help(&service.span, message, "name that one, or leave `service` out");
+            }
+        }
+    }
+
+    fn check_named(&self, kind: &'static str, only: Option<&Located<Name>>) {
+        let names = self.names.borrow();
+        if let Some(only) = only.filter(|only| !names.contains(&(kind, only.value.to_string()))) {
+            let mut known: Vec<&str> = names.iter().filter(|(of, _)| *of == kind).map(|(_, name)| &**name).collect();
+            // Of those that come equally near, always the same.
+            known.sort_unstable();
+            let help = suggest(only.value.as_str(), known).unwrap_or_else(|| format!("the name of a {kind}"));
+            self.faults.at_with_help(&only.span, format!("there is no {kind} \"{}\"", only.value), help);
+        }
     }
 }
 
