@@ -20,6 +20,8 @@ pub struct Consumer {
     pub custom_id: Option<String>,
     /// Groups they belong to.
     pub groups: Vec<String>,
+    /// Whether there are plugin uses of theirs alone.
+    pub has_uses: bool,
 }
 
 impl Consumer {
@@ -167,6 +169,7 @@ impl Identities {
                 username: listed.username.value.as_str().into(),
                 custom_id: listed.custom_id.clone(),
                 groups: listed.groups.clone(),
+                has_uses: !listed.plugins.is_empty(),
             });
             identities.by_username.insert(Arc::clone(&consumer.username), Arc::clone(&consumer));
             if let Some(custom_id) = &consumer.custom_id {

@@ -189,10 +189,11 @@ pub fn build(
     }
     let identities = Arc::new(Identities::new(&config.consumers));
     let mut listed = Vec::new();
-    for consumer in config.consumers.iter().filter(|consumer| !consumer.plugins.is_empty()) {
-        let uses = plugins.of_consumer(consumer);
-        let consumer = identities.by_username(consumer.username.value.as_str());
-        listed.extend(consumer.map(|consumer| Listed { consumer: Arc::clone(consumer), uses }));
+    for consumer in &config.consumers {
+        let Some(known) = identities.by_username(consumer.username.value.as_str()) else { continue };
+        if known.has_uses {
+            listed.push(Listed { consumer: Arc::clone(known), uses: plugins.of_consumer(consumer) });
+        }
     }
     let consumer_uses = ConsumerUses::new(listed, stock.library.workers());
     let built = Router::new(routes);

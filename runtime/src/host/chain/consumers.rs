@@ -91,7 +91,7 @@ impl ConsumerUses {
         at: usize,
         consumer: &Consumer,
     ) -> Option<Resumed> {
-        let place = self.places.get(&consumer.number());
+        let place = if consumer.has_uses { self.places.get(&consumer.number()) } else { None };
         let is_routes_own = current.number == route.chain.number;
         if place.is_none() && is_routes_own {
             return None;
