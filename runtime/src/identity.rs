@@ -13,7 +13,6 @@ use crate::tls::session::Session;
 
 /// Who may come in.
 pub struct Consumer {
-    /// Tells this one from all others, in whichever generation.
     number: u64,
     /// Unique.
     pub username: Arc<str>,
@@ -21,6 +20,15 @@ pub struct Consumer {
     pub custom_id: Option<String>,
     /// Groups they belong to.
     pub groups: Vec<String>,
+    /// Whether there are plugin uses of theirs alone.
+    pub has_uses: bool,
+}
+
+impl Consumer {
+    /// Tells this one from all others, in whichever generation; never 0.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 /// What a consumer comes in with.
@@ -161,6 +169,7 @@ impl Identities {
                 username: listed.username.value.as_str().into(),
                 custom_id: listed.custom_id.clone(),
                 groups: listed.groups.clone(),
+                has_uses: !listed.plugins.is_empty(),
             });
             identities.by_username.insert(Arc::clone(&consumer.username), Arc::clone(&consumer));
             if let Some(custom_id) = &consumer.custom_id {
@@ -220,6 +229,7 @@ mod tests {
             username: Located { value: username.parse().unwrap(), span: 0..0 },
             custom_id: None,
             groups: Vec::new(),
+            plugins: Vec::new(),
             credentials: vec![checked::Credential {
                 kind: kind.parse().unwrap(),
                 digest,

@@ -100,6 +100,9 @@ pub const PLUGIN_BODY_BYTES: u64 = 1 << 20;
 pub const PLUGIN_BODY_BYTES_MAX: u64 = 64 << 20;
 /// Bytes that one host call, or the end of one, may carry into the gateway beyond a body: the rest of a reply.
 pub const PLUGIN_CALL_BYTES: usize = 1 << 20;
+/// Chains that a worker keeps which consumers' plugin uses have made of routes' chains: some kilobytes each at most, made
+/// again in a microsecond or two.
+pub const CONSUMER_CHAINS: usize = 4_096;
 /// Host calls that one hook may make: a body's pieces and all header fields one by one are far below.
 pub const PLUGIN_HOST_CALLS: u32 = 10_000;
 /// Instances of one plugin on one worker that may be in calls that wait, unless the use says otherwise.

@@ -18,6 +18,7 @@ use crate::identity::{Authenticated, Identities};
 use crate::observe::Attempt;
 use crate::proxy::route::Captures;
 use crate::snapshot::{Route, Snapshot};
+use crate::store::Space;
 use crate::store::places::Place;
 use crate::tls::session::Session;
 use crate::upstreams::Upstream;
@@ -73,7 +74,7 @@ pub struct Exchange {
     /// How it ended, once it has.
     pub outcome: Option<Box<Ended>>,
     /// Instances that this exchange has to itself, by the use they are of. Far fewer than would be worth a map.
-    isolated: Vec<(usize, Instance)>,
+    isolated: Vec<(Space, Instance)>,
     /// What goes with the verdict of the call under way, if it has said so.
     pub(super) given: Option<Given>,
     /// As it was before the call under way, if that has changed something and may have to be undone.
@@ -156,13 +157,13 @@ impl Exchange {
     }
 
     /// The instance of this use that the exchange has to itself, if it has been called before.
-    pub(super) fn take_instance(&mut self, use_index: usize) -> Option<Instance> {
-        let at = self.isolated.iter().position(|(index, _)| *index == use_index)?;
+    pub(super) fn take_instance(&mut self, space: Space) -> Option<Instance> {
+        let at = self.isolated.iter().position(|(owner, _)| *owner == space)?;
         Some(self.isolated.swap_remove(at).1)
     }
 
-    pub(super) fn keep_instance(&mut self, use_index: usize, instance: Instance) {
-        self.isolated.push((use_index, instance));
+    pub(super) fn keep_instance(&mut self, space: Space, instance: Instance) {
+        self.isolated.push((space, instance));
     }
 
     /// Let go of the instances that the exchange has had to itself: its response's head is complete.

@@ -91,13 +91,11 @@ pub enum Piece {
     Reply(Box<Reply>),
 }
 
-/// Where a hook is called: on which worker, for which place in the chain.
+/// Where a hook is called, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'c> {
     /// The worker's number.
     pub worker: usize,
-    /// The use's index in its chain.
-    pub index: usize,
     /// When somebody last looked at the clock: just now. Whoever is called looks when it is done, so that the next one
     /// need not.
     pub clock: &'c Cell<Instant>,
@@ -253,7 +251,7 @@ impl Use {
 
     fn caller(&self, place: Place<'_>) -> Caller {
         let undoes = self.on_failure == OnFailure::Open;
-        Caller { thread: place.worker, use_index: place.index, space: self.space, undoes }
+        Caller { thread: place.worker, space: self.space, undoes }
     }
 
     /// Make of a call's end what it means for the use and for the exchange.

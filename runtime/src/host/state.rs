@@ -119,7 +119,7 @@ impl State {
 
     /// Whose scratch is meant by "its own".
     pub(super) fn owner(&self) -> Owner {
-        Owner::Use(self.caller.map_or(0, |caller| caller.use_index))
+        Owner::Use(self.space())
     }
 
     /// Whose counters are meant: nobody's while the plugin is loaded.

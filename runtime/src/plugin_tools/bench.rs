@@ -86,7 +86,7 @@ async fn measure(set: &Set, case: &Case, time: Duration) -> anyhow::Result<Laps>
 /// A batch of exchanges through the hooks, in the order in which a gateway calls them.
 async fn round(set: &Set, case: &Case) -> anyhow::Result<Vec<(&'static str, Duration)>> {
     let clock = Cell::new(tokio::time::Instant::now());
-    let place = Place { worker: 0, index: 0, clock: &clock };
+    let place = Place { worker: 0, clock: &clock };
     let mut exchanges = (0..BATCH).map(|_| exchange(set, case)).collect::<anyhow::Result<Vec<_>>>()?;
     let plugin = only(&exchanges)?;
     let activation = plugin.plugin.activation;
