@@ -2,7 +2,6 @@
 //! admin server.
 
 use std::io;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::admin::Admin;
 use crate::config::Config;
 use crate::config::checked::{AccessLog as LogSettings, LogTarget, PluginCache};
 use crate::limits;
+use crate::listeners::Listeners;
 use crate::observe::access_log::{AccessLog, Format, Settings, Target};
 use crate::observe::failures::Failures;
 use crate::observe::metrics::Metrics;
@@ -54,6 +54,7 @@ pub(super) fn access_log(settings: &LogSettings) -> io::Result<Option<AccessLog>
 pub(super) fn admin(
     config: &Config,
     control: &Control,
+    listeners: &mut Listeners,
     metrics: Arc<Metrics>,
     failures: Arc<Failures>,
     outlook: Outlook,
@@ -61,7 +62,7 @@ pub(super) fn admin(
 ) -> anyhow::Result<Option<(JoinHandle<io::Result<()>>, CancellationToken)>> {
     let Some(address) = &config.admin else { return Ok(None) };
     let listener =
-        TcpListener::bind(address.value).with_context(|| format!("cannot listen on {} for `admin`", address.value))?;
+        listeners.admin(address.value).with_context(|| format!("cannot listen on {} for `admin`", address.value))?;
     tracing::info!(address = %listener.local_addr()?, "admin listening");
     let version = env!("CARGO_PKG_VERSION");
     let admin = Arc::new(Admin::new(metrics, failures, Arc::new(outlook), version, workers));
