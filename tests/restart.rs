@@ -45,7 +45,7 @@ impl Line {
         let what = format!("another \"{message}\" in\n{:#?}", self.gateway.log_lines());
         until(&what, async || (self.count(message) > before).then_some(())).await;
         let says = |line: &&Value| line["message"].as_str().is_some_and(|value| value.starts_with(message));
-        self.gateway.log_lines().iter().filter(says).next_back().unwrap().clone()
+        self.gateway.log_lines().iter().rfind(says).unwrap().clone()
     }
 
     /// Have another process take over; give the process id of the one before, which drains.
