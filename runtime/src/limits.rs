@@ -1,10 +1,12 @@
 //! Every bound, with its unit and the reason for its size; the defaults of those in gateway.toml, too.
 
+mod handover;
 mod sinks;
 mod stores;
 
 use std::time::Duration;
 
+pub use handover::*;
 pub use sinks::*;
 pub use stores::*;
 
@@ -250,7 +252,6 @@ pub const TRAILER_BYTES: usize = 16 << 10;
 pub const TUNNEL_BUFFER: usize = 16 << 10;
 /// After the drain's end, what is in flight has this long to take its 503.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(1);
-
 /// Lines that wait to be written to the log; what comes on top is dropped.
 pub const LOG_LINES: usize = 8_192;
 /// How often the configuration's files are looked at.
