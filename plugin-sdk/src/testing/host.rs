@@ -92,11 +92,21 @@ fn count() {
 }
 
 pub(crate) mod client {
+    use std::net::IpAddr;
+
     use super::current;
+    pub(crate) use crate::bindings::imports::tidegate::plugin::client::IpAddress;
     use crate::exchange::ClientCertificate;
 
     pub(crate) fn address() -> String {
         current(|state| state.client.ip().to_string())
+    }
+
+    pub(crate) fn ip() -> IpAddress {
+        match current(|state| state.client.ip()) {
+            IpAddr::V4(address) => IpAddress::V4(address.to_bits()),
+            IpAddr::V6(address) => IpAddress::V6(((address.to_bits() >> 64) as u64, address.to_bits() as u64)),
+        }
     }
 
     pub(crate) fn port() -> u16 {
