@@ -45,8 +45,8 @@ pub(crate) struct Refusal {
 
 impl Limiter {
     pub(crate) fn hit(&self, request: &Request, cost: u64) -> Result<Decision, counters::Error> {
-        let hit = if self.counts_here { counters::hit_here } else { counters::hit };
-        hit(&self.subject.of(request), cost, &self.limits)
+        let hit = if self.counts_here { Subject::hit_here } else { Subject::hit };
+        hit(&self.subject, request, cost, &self.limits)
     }
 }
 

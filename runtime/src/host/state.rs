@@ -98,6 +98,11 @@ impl State {
     /// The current exchange; a trap where there is none.
     pub(super) fn exchange(&mut self) -> wasmtime::Result<&mut Exchange> {
         self.count()?;
+        self.exchange_uncounted()
+    }
+
+    /// The same within a host call that has been counted, or will be.
+    pub(super) fn exchange_uncounted(&mut self) -> wasmtime::Result<&mut Exchange> {
         if self.lent {
             return Ok(&mut self.exchange);
         }
