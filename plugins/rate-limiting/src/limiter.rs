@@ -73,7 +73,7 @@ impl TryFrom<Settings> for Limiter {
         }
         let headers = match settings.headers {
             _ if settings.hide_client_headers => None,
-            headers => Some(Told::new(&windows, headers != Headers::Ietf, headers != Headers::Kong)),
+            headers => Some(Told::new(&windows, headers != Headers::Ietf, headers != Headers::Kong)?),
         };
         let named = Named {
             header_name: settings.header_name,
