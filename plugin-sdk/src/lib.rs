@@ -96,7 +96,7 @@ pub mod testing;
 pub use config::Config;
 pub use flow::{ChunkFlow, Failure, Flow, IntoChunkFlow, IntoFlow, Reply, Result};
 pub use header::{HeaderName, HeaderValue, InvalidHeaderName};
-pub use header_edits::HeaderEdits;
+pub use header_edits::{HeaderEdits, OpenValue};
 pub use hook::{Chunk, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, TimerHook};
 pub use period::Period;
 pub use request::Request;

@@ -209,8 +209,7 @@ impl Exchange {
         plugin: &impl ResponseBodyHook<Returned>,
         pieces: &[&str],
     ) -> Outcome {
-        let answer = &self.state.answer;
-        self.state.response.get_or_insert_with(|| answer.clone());
+        self.state.edit_in_advance().unwrap_or_else(|problem| panic!("the answer cannot be edited: {problem}"));
         self.state.sent = true;
         let (outcome, gone) =
             self.run_pieces(plugin.needed(), pieces, |chunk| hook::run_on_response_body(plugin, chunk));
@@ -246,8 +245,7 @@ impl Exchange {
         if !plugin.needed() {
             return;
         }
-        let answer = &self.state.answer;
-        self.state.response.get_or_insert_with(|| answer.clone());
+        self.state.edit_in_advance().unwrap_or_else(|problem| panic!("the answer cannot be edited: {problem}"));
         self.state.sent = true;
         self.state.ended = Some(ended);
         host::lend(&mut self.state, Call::Hook, || hook::run_on_log(plugin));
@@ -276,8 +274,9 @@ impl Exchange {
         if !plugin.needed() {
             return Outcome::Next;
         }
-        let answer = &self.state.answer;
-        self.state.response.get_or_insert_with(|| answer.clone());
+        if let Err(problem) = self.state.edit_in_advance() {
+            return Outcome::Failed(problem);
+        }
         if let Some(most) = plugin.body_limit() {
             if self.state.response_body.bytes.len() as u64 > most {
                 let refusal = refusal(502);

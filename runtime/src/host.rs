@@ -8,6 +8,7 @@ pub mod chain;
 mod clock;
 pub mod component;
 mod deadline;
+mod edits;
 pub mod engine;
 pub mod exchange;
 pub mod fetch;

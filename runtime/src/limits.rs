@@ -96,6 +96,10 @@ pub const PLUGIN_RESIDENT_BYTES: usize = 1 << 20;
 pub const SCRATCH_BYTES: usize = 64 << 10;
 /// Values of it; they are looked for one by one.
 pub const SCRATCH_VALUES: usize = 256;
+/// Lists of edits that an instance may have ready.
+pub const READY_EDITS: usize = 64;
+/// Bytes of names and values in all of them; and in those by which one exchange's answer is edited in advance.
+pub const EDIT_BYTES: usize = 64 << 10;
 /// Bytes of a body that a plugin may have whole, unless the use says otherwise.
 pub const PLUGIN_BODY_BYTES: u64 = 1 << 20;
 /// The most that a use may allow: each request in flight holds so much, and its plugins as much again.

@@ -13,6 +13,7 @@ pub(crate) mod identity;
 pub(crate) mod kv;
 pub(crate) mod metrics;
 pub(crate) mod places;
+pub(crate) mod ready_edits;
 pub(crate) mod request;
 pub(crate) mod response;
 
@@ -92,11 +93,21 @@ fn count() {
 }
 
 pub(crate) mod client {
+    use std::net::IpAddr;
+
     use super::current;
+    pub(crate) use crate::bindings::imports::tidegate::plugin::client::IpAddress;
     use crate::exchange::ClientCertificate;
 
     pub(crate) fn address() -> String {
         current(|state| state.client.ip().to_string())
+    }
+
+    pub(crate) fn ip() -> IpAddress {
+        match current(|state| state.client.ip()) {
+            IpAddr::V4(address) => IpAddress::V4(address.to_bits()),
+            IpAddr::V6(address) => IpAddress::V6(((address.to_bits() >> 64) as u64, address.to_bits() as u64)),
+        }
     }
 
     pub(crate) fn port() -> u16 {
@@ -121,8 +132,9 @@ pub(crate) mod exchange {
 
     use super::{State, current, limits};
     use crate::bindings::imports::tidegate::plugin::exchange::{Account, Outcome, Parts, Timings};
-    use crate::testing::Headers;
+    use crate::host::types::Edit;
     use crate::testing::state::RequestHead;
+    use crate::testing::{Headers, headers};
 
     const ID: &str = "00112233445566778899aabbccddeeff";
 
@@ -174,6 +186,24 @@ pub(crate) mod exchange {
             held - freed + key.len() + value.len() <= bytes && (old.is_some() || all().count() < values),
             "the scratch of one exchange holds at most {bytes} bytes and {values} values"
         );
+    }
+
+    pub(crate) fn edit_answer(edits: &[Edit]) -> Result<(), String> {
+        current(|state| {
+            headers::check(edits)?;
+            if state.response.is_some() || state.sent {
+                return Err("only a request hook edits the answer in advance".to_owned());
+            }
+            let (most, bytes) = (limits::HEADER_FIELDS, limits::EDIT_BYTES);
+            let all = || state.in_advance.iter().flatten().chain(edits);
+            if all().count() > most || all().map(headers::bytes).sum::<usize>() > bytes {
+                return Err(format!(
+                    "an answer is edited in advance by at most {most} edits, of {bytes} bytes together"
+                ));
+            }
+            state.in_advance.push(edits.to_vec());
+            Ok(())
+        })
     }
 
     /// What the gateway would pack: see the contract.

@@ -28,6 +28,8 @@ pub(super) struct State {
     /// There is one once the request is past changing.
     pub(super) response: Option<ResponseHead>,
     pub(super) response_body: Content,
+    /// How the plugin wants the answer edited, as it has said before there was one: by each call a list.
+    pub(super) in_advance: Vec<Vec<types::Edit>>,
     /// Both heads are past changing.
     pub(super) sent: bool,
     pub(super) ended: Option<Ended>,
@@ -177,6 +179,7 @@ impl State {
             body_limit: None,
             response: None,
             response_body: Content::default(),
+            in_advance: Vec::new(),
             sent: false,
             ended: None,
             answer: ResponseHead { status: 200, headers: Headers::default() },
@@ -223,6 +226,20 @@ impl State {
         (self.response, self.response_body) = (before.response, before.response_body);
         (self.chosen_upstream, self.caller) = (before.chosen_upstream, before.caller);
         self.hides_groups = before.hides_groups;
+        self.in_advance = before.in_advance;
+    }
+
+    /// The answer, as edited so far.
+    pub(super) fn answer(&self) -> &ResponseHead {
+        self.response.as_ref().unwrap_or(&self.answer)
+    }
+
+    /// Edit the answer as the plugin has asked for in advance.
+    pub(super) fn edit_in_advance(&mut self) -> Result<(), String> {
+        let lists = std::mem::take(&mut self.in_advance);
+        let answer = &self.answer;
+        let response = self.response.get_or_insert_with(|| answer.clone());
+        lists.iter().try_for_each(|edits| response.headers.edit(edits))
     }
 
     /// A plugin's answer becomes the response, if it can be sent.

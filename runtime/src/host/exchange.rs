@@ -11,6 +11,7 @@ use http::header::{HOST, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Version};
 
+use super::edits::InAdvance;
 use super::instance::Instance;
 use super::plugin_use::{Queued, Reply};
 use super::scratch::Scratch;
@@ -49,6 +50,8 @@ pub struct Exchange {
     pub response: Option<ResponseHead>,
     /// Its body, likewise.
     pub response_body: Content,
+    /// How plugins want the answer edited, as they have said before there was one.
+    pub(super) in_advance: InAdvance,
     /// Where both are on their way, which says what may still be changed.
     pub progress: Progress,
     /// The generation it belongs to, until request hooks have run: a long answer lets go of what it does not need.
@@ -104,6 +107,7 @@ impl Exchange {
             body_limit: None,
             response: None,
             response_body: Content::default(),
+            in_advance: InAdvance::default(),
             progress: Progress::Request,
             generation: None,
             route: None,
@@ -154,6 +158,11 @@ impl Exchange {
     /// How many bytes the request's body has, if that is known.
     pub fn body_length(&self) -> Option<u64> {
         self.request_body.bytes().map_or(self.announced, |bytes| Some(bytes.len() as u64))
+    }
+
+    /// Whether plugins have said before there was an answer how it is to be edited.
+    pub fn is_edited_in_advance(&self) -> bool {
+        !self.in_advance.is_empty()
     }
 
     /// The instance of this use that the exchange has to itself, if it has been called before.

@@ -131,6 +131,19 @@ impl Use {
         self.decide(&hook::RESPONSE, place, exchange).await
     }
 
+    /// Edit the response as its request hook has asked for in advance. It calls nobody, so that neither the breaker nor
+    /// the metrics have to do with it.
+    ///
+    /// # Errors
+    /// As for a request.
+    pub fn edit_response(&self, index: usize, exchange: &mut Exchange) -> Result<(), Failure> {
+        let Exchange { in_advance, response: Some(response), .. } = exchange else { return Ok(()) };
+        match in_advance.make(index, &mut response.headers) {
+            Ok(()) => Ok(()),
+            Err(problem) => self.went_wrong(self.failure("edit-answer", &CallError::Failed(problem)), exchange),
+        }
+    }
+
     /// Show it a piece of the request's body.
     ///
     /// # Errors
@@ -277,6 +290,7 @@ impl Use {
             }
             Err(error) => {
                 exchange.undo();
+                exchange.in_advance.forget(place.index);
                 let failure = self.failure(hook.name, &error);
                 if self.breaker.as_ref().is_some_and(|breaker| breaker.failed() == After::Tripped) {
                     tracing::error!(plugin = &*self.name, "tripped: it is not called for a while. {}", failure.detail);

@@ -115,6 +115,13 @@ async fn round(set: &Set, case: &Case) -> anyhow::Result<Vec<(&'static str, Dura
     for exchange in &mut exchanges {
         answer(exchange, &case.answer, activation.response_body)?;
     }
+    if exchanges.first().is_some_and(|exchange| exchange.is_edited_in_advance()) {
+        let begun = Instant::now();
+        for exchange in &mut exchanges {
+            plugin.edit_response(place.index, exchange).map_err(failed)?;
+        }
+        laps.push(("edit-answer", begun.elapsed() / BATCH));
+    }
     if activation.on_response {
         let begun = Instant::now();
         for exchange in &mut exchanges {

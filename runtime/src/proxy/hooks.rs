@@ -195,11 +195,11 @@ pub(super) async fn on_response(chain: &Arc<Chain>, entered: usize, ongoing: &mu
     ongoing.exchange.progress = Progress::Response;
     for plugin_use in chain.uses().iter().take(entered).rev() {
         let activation = plugin_use.plugin.activation;
-        if !activation.on_response {
+        let mut decided = plugin_use.edit_response(index, &mut ongoing.exchange).map(|()| None);
+        if decided.is_ok() && !activation.on_response {
             continue;
         }
-        let mut decided = Ok(None);
-        if let BodyMode::Buffered(most) = activation.response_body {
+        if let (Ok(_), BodyMode::Buffered(most)) = (&decided, activation.response_body) {
             decided = take_in_response(ongoing, source, most).await.map(|()| None);
             worker.look_at_the_clock();
         }

@@ -4,6 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::report;
 use crate::host::bindings::tidegate::plugin::exchange::{Account, Host, Outcome, Parts, Timings};
+use crate::host::bindings::tidegate::plugin::types::Edit;
+use crate::host::edits::{Ready, Values};
 use crate::host::scratch::Owner;
 use crate::host::state::State;
 
@@ -57,6 +59,10 @@ impl Host for State {
             sent: ended.sent,
             begun: microseconds(ended.begun.duration_since(UNIX_EPOCH).unwrap_or_default()),
         }))
+    }
+
+    fn edit_answer(&mut self, edits: Vec<Edit>) -> wasmtime::Result<Result<(), String>> {
+        self.edit_in_advance(|| Ok((Ready::new(edits, &[])?, Values::new())))
     }
 
     fn report(&mut self, asked: Parts) -> wasmtime::Result<Option<Account>> {

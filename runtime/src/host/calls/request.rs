@@ -7,9 +7,10 @@ use http::Method;
 use http::header::HOST;
 use http::uri::PathAndQuery;
 
-use super::{all, edit, first, values};
+use super::{all, first, values};
 use crate::host::bindings::tidegate::plugin::request::Host;
 use crate::host::bindings::tidegate::plugin::types::{Edit, Header};
+use crate::host::edits::edit;
 use crate::host::exchange::Content;
 use crate::host::state::State;
 use crate::proxy::path;
