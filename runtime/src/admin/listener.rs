@@ -113,11 +113,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin.sock");
         let bind = Bind::Unix(path.clone());
-        let listener = Listener::bind(&bind).unwrap();
+        let (socket, file) = open(&bind).unwrap();
+        let listener = Listener::from(socket);
         assert_eq!(listener.address().unwrap(), format!("unix:{}", path.display()));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(Listener::bind(&bind).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse));
-        drop(listener);
+        assert!(open(&bind).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse));
+        drop((listener, file));
         assert!(!path.exists());
     }
 
