@@ -249,8 +249,9 @@ impl Exchange {
         let answer = &self.state.answer;
         self.state.response.get_or_insert_with(|| answer.clone());
         self.state.sent = true;
+        let told = host::exchange::outcome(&ended);
         self.state.ended = Some(ended);
-        host::lend(&mut self.state, Call::Hook, || hook::run_on_log(plugin));
+        host::lend(&mut self.state, Call::Hook, || hook::run_on_log(plugin, told));
     }
 
     /// Runs the response hook, unless the plugin does not need it: on the plugin's own answer if a

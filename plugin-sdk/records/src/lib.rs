@@ -11,11 +11,13 @@ mod redaction;
 mod sources;
 mod template;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use tidegate_sdk::exchange::{self, Ended};
 use tidegate_sdk::{log, sink};
 
+use json::Out;
 use plan::Plan;
 use redaction::Redaction;
 use sources::About;
@@ -132,6 +134,8 @@ pub struct Records {
     plan: Plan,
     redaction: Redaction,
     sampling: Sampling,
+    /// What the last one was written to.
+    out: RefCell<Out>,
 }
 
 /// Which exchanges have a record.
@@ -155,7 +159,7 @@ impl Records {
             share => Sampling::Below((share * f64::from(u32::MAX)) as u64),
         };
         let plan = Plan::new(choice.fields, choice.custom_fields)?;
-        Ok(Self { plan, redaction: Redaction::new(choice.redact), sampling })
+        Ok(Self { plan, redaction: Redaction::new(choice.redact), sampling, out: RefCell::default() })
     }
 
     /// Hand the current exchange's record, behind `prefix`, to the plugin's own sink, if it is to have one. What the sink
@@ -168,17 +172,15 @@ impl Records {
         }
         let Some(report) = exchange::report(self.plan.parts) else { return };
         let about = About { ended, report: &report, redaction: &self.redaction };
-        let mut record = Vec::with_capacity(RECORD_BYTES);
-        record.extend_from_slice(prefix);
-        self.plan.write(&about, &mut record);
-        if let Err(error) = sink::emit(sink::OWN, &record) {
-            log::debug!("a record of {} bytes is lost: {error}", record.len());
+        let mut out = self.out.borrow_mut();
+        out.clear();
+        out.raw(prefix);
+        self.plan.write(&about, &mut out);
+        if let Err(error) = sink::emit(sink::OWN, out.bytes()) {
+            log::debug!("a record of {} bytes is lost: {error}", out.bytes().len());
         }
     }
 }
-
-/// Room for most records, so that few grow.
-const RECORD_BYTES: usize = 2048;
 
 /// The number that a request id begins with: ids are random, so it is as good as a die, and all plugins see the same.
 fn chance(id: &str) -> u64 {

@@ -44,11 +44,12 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services, grants: &Gra
     interfaces::passwords::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::metrics::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    interfaces::sink::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    sink::link(linker)?;
     http_client::link(linker, grants)
 }
 
 pub(super) use decision::parse as parse_reply;
+pub(super) use exchange::outcome;
 pub(super) use log::write as log_line;
 
 use response::final_status;

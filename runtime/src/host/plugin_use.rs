@@ -12,7 +12,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use super::bindings::tidegate::plugin::types::{ChunkFlow, Verdict};
 use super::breaker::{After, Breaker};
-use super::calls::parse_reply;
+use super::calls::{outcome, parse_reply};
 use super::chain::Scope;
 use super::exchange::{Exchange, Given, ResponseHead};
 use super::hook::{self, Decided, Hook};
@@ -164,13 +164,15 @@ impl Use {
         if self.is_stopped() {
             return;
         }
-        if let (None, Some(ended)) = (&exchange.response, &exchange.outcome) {
+        let Some(ended) = &exchange.outcome else { return };
+        if exchange.response.is_none() {
             // There is something to be asked for even where nobody was answered.
             let status = http::StatusCode::from_u16(ended.status).unwrap_or_default();
             exchange.response = Some(ResponseHead { status, headers: HeaderMap::new() });
         }
         let begun = place.clock.get();
-        let told = self.call(&hook::LOG, (), place, exchange).await;
+        let ended = outcome(ended);
+        let told = self.call(&hook::LOG, (ended,), place, exchange).await;
         if let Err(failure) = self.settle(&hook::LOG, told, exchange, (place, begun)) {
             self.report(&failure, exchange);
         }
