@@ -76,7 +76,7 @@ pub use closure::Hook;
 pub use headers::Headers;
 pub use outcome::{Outcome, Reply};
 pub use outside::{configure, schema, timer};
-use state::{Call, State};
+use state::{Awaited, Call, State};
 
 /// An exchange that ended with this status, at once, and whose upstream said the same.
 ///
@@ -322,10 +322,22 @@ impl Exchange {
     fn run(&mut self, run: impl FnOnce() -> Decision) -> Outcome {
         let before = self.state.clone();
         let decision = host::lend(&mut self.state, Call::Hook, run);
-        let in_vain = self.state.queued.take().flatten();
-        let outcome = match (decision, in_vain) {
-            (Ok(Flow::Next), None) => return Outcome::Next,
-            (Ok(Flow::Next), Some(reply)) | (Ok(Flow::Reply(crate::Reply(reply))), _) => self.state.accept(reply),
+        let outcome = match (decision, self.state.awaited.take()) {
+            (Ok(Flow::Next), None | Some(Awaited::Nothing)) => return Outcome::Next,
+            (Ok(Flow::Next), Some(Awaited::Caller(caller))) => {
+                self.state.caller = Some(caller);
+                return Outcome::Next;
+            }
+            (Ok(Flow::Next), Some(Awaited::Anonymous(username))) => {
+                let as_guest = || host::identity::authenticate_as(&username, host::identity::Way::Anonymous);
+                match host::lend(&mut self.state, Call::Hook, as_guest) {
+                    Ok(()) => return Outcome::Next,
+                    Err(reason) => Err(reason),
+                }
+            }
+            (Ok(Flow::Next), Some(Awaited::Reply(reply))) | (Ok(Flow::Reply(crate::Reply(reply))), _) => {
+                self.state.accept(reply)
+            }
             (Err(reason), _) => Err(reason),
         };
         outcome.map_or_else(

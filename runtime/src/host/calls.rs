@@ -189,6 +189,13 @@ fn first(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
     headers.get(name).map(|value| value.as_bytes().to_vec())
 }
 
+/// The field of this name, if there is one and no other.
+fn sole(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
+    let mut fields = headers.get_all(name).iter();
+    let only = fields.next().filter(|_| fields.next().is_none());
+    only.map(|value| value.as_bytes().to_vec())
+}
+
 /// Every field of this name.
 fn values(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
     headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect()

@@ -11,8 +11,9 @@ use http::header::{HOST, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Version};
 
+use super::awaited::Awaited;
 use super::instance::Instance;
-use super::plugin_use::{Queued, Reply};
+use super::plugin_use::Reply;
 use super::scratch::Scratch;
 use crate::identity::{Authenticated, Identities};
 use crate::observe::Attempt;
@@ -68,8 +69,8 @@ pub struct Exchange {
     pub plugin_time: Duration,
     /// Places that plugins have it hold until it is over.
     pub places: Vec<Place>,
-    /// The place that the hook that runs, or has just run, has it wait for.
-    pub(super) queued: Option<Box<Queued>>,
+    /// What the hook that runs, or has just run, has it wait for.
+    pub(super) awaited: Option<Box<Awaited>>,
     /// How it ended, once it has.
     pub outcome: Option<Box<Ended>>,
     /// Instances that this exchange has to itself, by the use they are of. Far fewer than would be worth a map.
@@ -113,7 +114,7 @@ impl Exchange {
             identities,
             plugin_time: Duration::ZERO,
             places: Vec::new(),
-            queued: None,
+            awaited: None,
             outcome: None,
             isolated: Vec::new(),
             given: None,
@@ -148,6 +149,18 @@ impl Exchange {
             scratch: self.scratch.share(),
             ..Self::new(self.id, self.client, self.scheme, tls, self.request.clone(), identities)
         })
+    }
+
+    /// Let it in as the consumer of this name, with nothing shown: as one who is known, or as all whom nobody knows.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn authenticate_as(&mut self, username: &str, anonymously: bool) -> Result<(), String> {
+        let consumer = self.identities.by_username(username).cloned();
+        let consumer = consumer.ok_or_else(|| format!("there is no consumer {username:?}"))?;
+        self.authenticated =
+            Some(if anonymously { Authenticated::Anonymously(consumer) } else { Authenticated::As(consumer) });
+        Ok(())
     }
 
     /// How many bytes the request's body has, if that is known.
