@@ -168,9 +168,9 @@ pub fn authenticate_by_key(kind: &str, key: &str) -> bool {
 ///     .credential("door", "alice", alice)
 ///     .credential_field("password", "plain:open sesame")
 ///     .header("x-password", "open sesame");
-/// assert_eq!(exchange.request(&known).reply().status, 401);
 /// assert_eq!(exchange.request(&verified), Outcome::Next);
 /// assert_eq!(exchange.request(&known), Outcome::Next);
+/// assert_eq!(exchange.credential_field("password", "plain:shut sesame").request(&known).reply().status, 401);
 /// ```
 pub fn authenticate_by_password(kind: &str, key: &str, password: impl AsRef<[u8]>) -> bool {
     host::identity::authenticate_by_password(kind, key, password.as_ref())
