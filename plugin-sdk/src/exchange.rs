@@ -5,12 +5,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::bindings::imports::tidegate::plugin::exchange::Outcome;
 use crate::host;
 use crate::host::client::IpAddress;
 
 mod report;
 
-pub use report::{Attempt, Parts, Report, report};
+pub use report::{Attempt, Parts, Report, Text, report};
 
 /// The request id: 32 hexadecimal digits, the same in logs and in answers.
 ///
@@ -326,9 +327,8 @@ pub struct Ended {
 }
 
 impl Ended {
-    pub(crate) fn current() -> Option<Self> {
-        let ended = host::exchange::ended()?;
-        Some(Self {
+    pub(crate) fn of(ended: Outcome) -> Self {
+        Self {
             begun: UNIX_EPOCH + Duration::from_micros(ended.begun),
             status: ended.status,
             upstream_status: ended.upstream_status,
@@ -339,6 +339,6 @@ impl Ended {
             total: Duration::from_micros(ended.timings.total),
             received: ended.received,
             sent: ended.sent,
-        })
+        }
     }
 }

@@ -112,6 +112,7 @@ pub use serde_json::json;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings;
+    pub use crate::bindings::imports::tidegate::plugin::exchange::Outcome;
     pub use crate::export::hooks::{
         OnLog, OnRequest, OnRequestBody, OnResponse, OnResponseBody, OnTimer, Wants, returned, wants_log,
         wants_request, wants_request_body, wants_response, wants_response_body, wants_timer,

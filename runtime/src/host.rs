@@ -1,6 +1,7 @@
 //! The plugin host: from a .wasm file to a hook called on an exchange. Everything wasmtime is in here.
 
 pub mod activation;
+mod awaited;
 mod bindings;
 pub mod breaker;
 mod calls;

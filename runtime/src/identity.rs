@@ -41,6 +41,8 @@ pub struct Credential {
     /// Which plugin asks for it.
     pub kind: Arc<str>,
     fields: Box<[(&'static str, SecretValue)]>,
+    /// SHA-256 of what is kept as its password, if anything is.
+    pub password: Option<[u8; 32]>,
 }
 
 impl Credential {
@@ -184,6 +186,10 @@ impl Identities {
                     id: Arc::clone(&id),
                     consumer: Arc::clone(&consumer),
                     kind: Arc::clone(&kind),
+                    password: credential
+                        .fields
+                        .iter()
+                        .find_map(|(name, value)| (*name == "password").then(|| Sha256::digest(value.reveal()).into())),
                     fields: credential.fields.iter().map(|(name, value)| (*name, value.clone())).collect(),
                 });
                 identities.kinds.entry(kind).or_default().insert(key, Arc::clone(&credential));

@@ -39,6 +39,24 @@ impl Request {
         host::request::header_values(name.as_ref()).into_iter().map(Into::into).collect()
     }
 
+    /// The header field of this name, if there is just one: of several that should be one, none can be
+    /// believed.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| match request.sole_header("authorization") {
+    ///     Some(value) => Flow::reply(200).body(value.as_bytes()),
+    ///     None => Flow::reply(401).empty(),
+    /// });
+    /// let exchange = || Exchange::get("/").header("authorization", "Basic YTpi");
+    /// assert_eq!(exchange().request(&told).reply().text(), "Basic YTpi");
+    /// assert_eq!(exchange().header("Authorization", "Basic Yzpk").request(&told).reply().status, 401);
+    /// ```
+    pub fn sole_header(&self, name: impl AsRef<str>) -> Option<HeaderValue> {
+        self.edits.settle();
+        host::request::sole_header(name.as_ref()).map(Into::into)
+    }
+
     /// The whole header section. Costly: prefer to ask for what you need.
     ///
     /// ```

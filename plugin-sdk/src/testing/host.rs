@@ -132,6 +132,7 @@ pub(crate) mod exchange {
 
     use super::{State, current, limits};
     use crate::bindings::imports::tidegate::plugin::exchange::{Account, Outcome, Parts, Timings};
+    use crate::exchange::Ended;
     use crate::host::types::Edit;
     use crate::testing::state::RequestHead;
     use crate::testing::{Headers, headers};
@@ -250,17 +251,17 @@ pub(crate) mod exchange {
             None => u32::MAX.to_le_bytes().to_vec(),
         });
         // No target is tried natively.
-        Account { client_port: state.client.port(), attempts: Vec::new(), texts: packed.collect() }
+        let numbers = [state.client.port().into(), 0_u32].map(u32::to_le_bytes);
+        numbers.into_iter().flatten().chain(packed).collect()
     }
 
     /// As the gateway tells it.
-    pub(crate) fn ended() -> Option<Outcome> {
+    pub(crate) fn outcome(ended: &Ended) -> Outcome {
         let microseconds = |time: Duration| time.as_micros() as u64;
-        let ended = current(|state| state.ended.clone())?;
-        Some(Outcome {
+        Outcome {
             status: ended.status,
             upstream_status: ended.upstream_status,
-            failure: ended.failure,
+            failure: ended.failure.clone(),
             timings: Timings {
                 answered: microseconds(ended.answered),
                 upstream: ended.upstream.map(microseconds),
@@ -270,7 +271,7 @@ pub(crate) mod exchange {
             received: ended.received,
             sent: ended.sent,
             begun: microseconds(ended.begun.duration_since(UNIX_EPOCH).unwrap_or_default()),
-        })
+        }
     }
 }
 

@@ -70,8 +70,10 @@ pub(super) struct State {
     pub(super) held: BTreeMap<String, u32>,
     /// Places that the exchange holds.
     pub(super) places: Vec<String>,
-    /// The answer, if there is one, for want of the place that the hook has the exchange wait for.
-    pub(super) queued: Option<Option<types::Reply>>,
+    /// What comes of what the hook has the exchange wait for.
+    pub(super) awaited: Option<Awaited>,
+    /// Passwords that were right, each with what is kept of it.
+    pub(super) known_passwords: Vec<(Vec<u8>, Vec<u8>)>,
     /// Keys and values.
     pub(super) kept: BTreeMap<String, Vec<u8>>,
     /// Who judges signatures that cannot be computed natively.
@@ -81,6 +83,19 @@ pub(super) struct State {
     /// What they were asked: method and URL, body.
     pub(super) asked: Vec<(String, Vec<u8>)>,
     pub(super) log: Vec<(Level, String)>,
+}
+
+/// What comes of what an exchange waits for.
+#[derive(Debug, Clone)]
+pub(super) enum Awaited {
+    /// It goes on.
+    Nothing,
+    /// This is its answer.
+    Reply(types::Reply),
+    /// It is let in as this one.
+    Caller(Caller),
+    /// It is that of the consumer of this name.
+    Anonymous(String),
 }
 
 /// What a plugin is called for.
@@ -205,7 +220,8 @@ impl State {
             counters: Counters::Own,
             held: BTreeMap::new(),
             places: Vec::new(),
-            queued: None,
+            awaited: None,
+            known_passwords: Vec::new(),
             kept: BTreeMap::new(),
             signatures: None,
             servers: Vec::new(),

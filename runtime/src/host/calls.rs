@@ -45,11 +45,12 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services, grants: &Gra
     interfaces::passwords::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::metrics::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     interfaces::secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    interfaces::sink::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    sink::link(linker)?;
     http_client::link(linker, grants)
 }
 
 pub(super) use decision::parse as parse_reply;
+pub(super) use exchange::outcome;
 pub(super) use log::write as log_line;
 
 use response::final_status;
@@ -93,6 +94,13 @@ pub(super) fn waiting(services: &Services, grants: &Grants) -> Vec<&'static str>
 /// The first field of this name. A name that no header can have is simply not there.
 fn first(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
     headers.get(name).map(|value| value.as_bytes().to_vec())
+}
+
+/// The field of this name, if there is one and no other.
+fn sole(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
+    let mut fields = headers.get_all(name).iter();
+    let only = fields.next().filter(|_| fields.next().is_none());
+    only.map(|value| value.as_bytes().to_vec())
 }
 
 /// Every field of this name.

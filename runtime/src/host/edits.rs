@@ -8,6 +8,7 @@ use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::bindings::tidegate::plugin::types::{Edit, Header};
+use crate::store::Space;
 use crate::{hop_by_hop, limits};
 
 /// Make all edits, or none if one of them is impossible.
@@ -108,7 +109,7 @@ impl Shelf {
 pub(super) struct InAdvance(Vec<Handed>);
 
 struct Handed {
-    use_index: usize,
+    space: Space,
     edits: Arc<Ready>,
     values: Values,
 }
@@ -120,8 +121,8 @@ impl Handed {
 }
 
 impl InAdvance {
-    pub(super) fn hand_over(&mut self, use_index: usize, edits: Arc<Ready>, values: Values) -> Result<(), String> {
-        let handed = Handed { use_index, edits, values };
+    pub(super) fn hand_over(&mut self, space: Space, edits: Arc<Ready>, values: Values) -> Result<(), String> {
+        let handed = Handed { space, edits, values };
         let (edits, bytes) = (limits::HEADER_FIELDS, limits::EDIT_BYTES);
         let all = || self.0.iter().chain([&handed]);
         if all().map(|handed| handed.edits.changes.len()).sum::<usize>() > edits
@@ -140,14 +141,14 @@ impl InAdvance {
     }
 
     /// Make those of this use.
-    pub(super) fn make(&mut self, use_index: usize, headers: &mut HeaderMap) -> Result<(), String> {
-        let mut own = self.0.iter_mut().filter(|handed| handed.use_index == use_index);
+    pub(super) fn make(&mut self, space: Space, headers: &mut HeaderMap) -> Result<(), String> {
+        let mut own = self.0.iter_mut().filter(|handed| handed.space == space);
         own.try_for_each(|handed| handed.edits.make(headers, std::mem::take(&mut handed.values)))
     }
 
     /// Forget those of this use, which has failed.
-    pub(super) fn forget(&mut self, use_index: usize) {
-        self.0.retain(|handed| handed.use_index != use_index);
+    pub(super) fn forget(&mut self, space: Space) {
+        self.0.retain(|handed| handed.space != space);
     }
 }
 

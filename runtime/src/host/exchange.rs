@@ -11,9 +11,10 @@ use http::header::{HOST, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Version};
 
+use super::awaited::Awaited;
 use super::edits::InAdvance;
 use super::instance::Instance;
-use super::plugin_use::{Queued, Reply};
+use super::plugin_use::Reply;
 use super::scratch::Scratch;
 use crate::identity::{Authenticated, Identities};
 use crate::observe::Attempt;
@@ -72,8 +73,8 @@ pub struct Exchange {
     pub plugin_time: Duration,
     /// Places that plugins have it hold until it is over.
     pub places: Vec<Place>,
-    /// The place that the hook that runs, or has just run, has it wait for.
-    pub(super) queued: Option<Box<Queued>>,
+    /// What the hook that runs, or has just run, has it wait for.
+    pub(super) awaited: Option<Box<Awaited>>,
     /// How it ended, once it has.
     pub outcome: Option<Box<Ended>>,
     /// Instances that this exchange has to itself, by the use they are of. Far fewer than would be worth a map.
@@ -118,7 +119,7 @@ impl Exchange {
             identities,
             plugin_time: Duration::ZERO,
             places: Vec::new(),
-            queued: None,
+            awaited: None,
             outcome: None,
             isolated: Vec::new(),
             given: None,
@@ -153,6 +154,18 @@ impl Exchange {
             scratch: self.scratch.share(),
             ..Self::new(self.id, self.client, self.scheme, tls, self.request.clone(), identities)
         })
+    }
+
+    /// Let it in as the consumer of this name, with nothing shown: as one who is known, or as all whom nobody knows.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn authenticate_as(&mut self, username: &str, anonymously: bool) -> Result<(), String> {
+        let consumer = self.identities.by_username(username).cloned();
+        let consumer = consumer.ok_or_else(|| format!("there is no consumer {username:?}"))?;
+        self.authenticated =
+            Some(if anonymously { Authenticated::Anonymously(consumer) } else { Authenticated::As(consumer) });
+        Ok(())
     }
 
     /// How many bytes the request's body has, if that is known.
@@ -400,6 +413,6 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }

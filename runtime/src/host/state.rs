@@ -185,11 +185,11 @@ impl State {
         &mut self,
         edits: impl FnOnce() -> Result<(Arc<Ready>, Values), String>,
     ) -> wasmtime::Result<Result<(), String>> {
-        let use_index = self.caller.map_or(0, |caller| caller.use_index);
+        let space = self.space();
         let exchange = self.exchange()?;
         Ok(match exchange.progress {
             Progress::Request => {
-                edits().and_then(|(edits, values)| exchange.in_advance.hand_over(use_index, edits, values))
+                edits().and_then(|(edits, values)| exchange.in_advance.hand_over(space, edits, values))
             }
             _ => Err("only a request hook edits the answer in advance".to_owned()),
         })

@@ -118,7 +118,7 @@ async fn round(set: &Set, case: &Case) -> anyhow::Result<Vec<(&'static str, Dura
     if exchanges.first().is_some_and(|exchange| exchange.is_edited_in_advance()) {
         let begun = Instant::now();
         for exchange in &mut exchanges {
-            plugin.edit_response(place.index, exchange).map_err(failed)?;
+            plugin.edit_response(exchange).map_err(failed)?;
         }
         laps.push(("edit-answer", begun.elapsed() / BATCH));
     }

@@ -195,7 +195,7 @@ pub(super) async fn on_response(chain: &Arc<Chain>, entered: usize, ongoing: &mu
     ongoing.exchange.progress = Progress::Response;
     for plugin_use in chain.uses().iter().take(entered).rev() {
         let activation = plugin_use.plugin.activation;
-        let mut decided = plugin_use.edit_response(index, &mut ongoing.exchange).map(|()| None);
+        let mut decided = plugin_use.edit_response(&mut ongoing.exchange).map(|()| None);
         if decided.is_ok() && !activation.on_response {
             continue;
         }

@@ -90,22 +90,22 @@ fn an_instance_has_so_much_ready_and_no_more() {
 fn what_is_handed_over_for_an_answer_is_bounded_and_each_uses_own() {
     let count = Ready::new((0..100).map(|number| set(&format!("x-{number}"), "1")).collect(), &[]).unwrap();
     let mut advance = InAdvance::default();
-    advance.hand_over(1, Arc::clone(&count), Values::new()).unwrap();
-    advance.hand_over(2, Arc::clone(&count), Values::new()).unwrap();
-    advance.hand_over(2, Ready::new(vec![set("x-a", "1")], &[]).unwrap(), Values::new()).unwrap_err();
-    advance.forget(2);
+    advance.hand_over(Space(1), Arc::clone(&count), Values::new()).unwrap();
+    advance.hand_over(Space(2), Arc::clone(&count), Values::new()).unwrap();
+    advance.hand_over(Space(2), Ready::new(vec![set("x-a", "1")], &[]).unwrap(), Values::new()).unwrap_err();
+    advance.forget(Space(2));
     let open = Ready::new(vec![set("x-open", "")], &[0]).unwrap();
     let long = HeaderValue::from_maybe_shared(Bytes::from(vec![b'1'; limits::EDIT_BYTES])).unwrap();
-    advance.hand_over(3, Arc::clone(&open), Values::from_iter([long])).unwrap_err();
-    advance.hand_over(3, open, Values::from_iter([HeaderValue::from_static("3")])).unwrap();
+    advance.hand_over(Space(3), Arc::clone(&open), Values::from_iter([long])).unwrap_err();
+    advance.hand_over(Space(3), open, Values::from_iter([HeaderValue::from_static("3")])).unwrap();
     let mut headers = HeaderMap::new();
-    advance.make(2, &mut headers).unwrap();
+    advance.make(Space(2), &mut headers).unwrap();
     assert!(headers.is_empty());
-    advance.make(3, &mut headers).unwrap();
+    advance.make(Space(3), &mut headers).unwrap();
     assert_eq!((headers.len(), headers.get("x-open").unwrap()), (1, &HeaderValue::from_static("3")));
-    advance.make(1, &mut headers).unwrap();
+    advance.make(Space(1), &mut headers).unwrap();
     assert_eq!(headers.len(), 101);
-    assert_eq!(advance.make(1, &mut (200..400).map(numbered).collect()).unwrap_err(), full());
+    assert_eq!(advance.make(Space(1), &mut (200..400).map(numbered).collect()).unwrap_err(), full());
 }
 
 fn numbered(number: u32) -> (HeaderName, HeaderValue) {
