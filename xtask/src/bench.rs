@@ -10,6 +10,7 @@ mod peers;
 mod process;
 mod proxy;
 mod spread;
+mod swap;
 mod table;
 
 use std::{
@@ -62,6 +63,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode>
         let calls = calls::run(&bench, &workspace.root.join("benches/plugins"), &workspace.target.join("plugins"))?;
         let figures = json!({ "machine": machine, "calls": calls, "plugins": host::run(&bench, &plugin)? });
         save(workspace, &folder.join("plugins.json"), &figures)?;
+    }
+    if asked(Scenarios::Swap) {
+        let plugin = workspace.target.join("examples/blue.wasm");
+        let figures = json!({ "machine": machine, "swap": swap::run(&bench, &plugin)? });
+        save(workspace, &folder.join("swap.json"), &figures)?;
     }
     // Only whoever sees a run fail wants to read what the programs wrote.
     bench.tidy()?;
@@ -120,13 +126,14 @@ enum Scenarios {
     Proxy,
     Memory,
     Plugins,
+    Swap,
 }
 
 impl Scenarios {
     fn programs(self) -> &'static [Program] {
         match self {
             Self::All | Self::Proxy => &[Program::Nginx, Program::Wrk, Program::Taskset, Program::Setpriv],
-            Self::Memory | Self::Plugins => &[Program::Setpriv],
+            Self::Memory | Self::Plugins | Self::Swap => &[Program::Setpriv],
         }
     }
 }
@@ -145,6 +152,10 @@ impl Options {
             }
             ["plugins", rest @ ..] => {
                 options.scenarios = Scenarios::Plugins;
+                rest
+            }
+            ["swap", rest @ ..] => {
+                options.scenarios = Scenarios::Swap;
                 rest
             }
             rest => rest,

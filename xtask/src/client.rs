@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::{
     HeaderMap, Request, StatusCode,
     body::Bytes,
     client::conn::http1::{self, SendRequest},
-    header::HOST,
+    header::{CONTENT_TYPE, HOST},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 
 /// A keepalive connection to the gateway; closed on drop.
 pub(crate) struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
 }
 
@@ -43,15 +43,22 @@ impl Connection {
 
     /// Sends one GET and reads the whole answer.
     pub(crate) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
-        timeout(DEADLINE, self.exchange(path, headers)).await.context("no answer in time")?
-    }
-
-    async fn exchange(&mut self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
         let mut request = Request::get(path).header(HOST, "127.0.0.1");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Empty::new()).context("not a request")?;
+        let request = request.body(Full::default()).context("not a request")?;
+        timeout(DEADLINE, self.exchange(request)).await.context("no answer in time")?
+    }
+
+    /// Sends one request with a body of this type and reads the whole answer.
+    pub(crate) async fn send(&mut self, method: &str, path: &str, content_type: &str, body: Bytes) -> Result<Answer> {
+        let request = Request::builder().method(method).uri(path).header(HOST, "127.0.0.1");
+        let request = request.header(CONTENT_TYPE, content_type).body(Full::new(body)).context("not a request")?;
+        timeout(DEADLINE, self.exchange(request)).await.context("no answer in time")?
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Answer> {
         self.sender.ready().await.context("the connection was closed")?;
         let response = self.sender.send_request(request).await.context("no answer")?;
         let (head, body) = response.into_parts();

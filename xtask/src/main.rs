@@ -86,6 +86,8 @@ cargo xtask <command>
     bench memory  Memory while large bodies pass, and per idle connection.
     bench plugins What a call of each plugin costs, how long it takes to start with 20 plugins, and what 1,000 uses
                   of one hold.
+    bench swap    How long a changed plugin or configuration takes to be served among 10,000 routes, what
+                  200 swaps in a minute cost those who are served meanwhile, and memory after 2,000 reloads.
       --seconds N --rounds N   How long (5 s) and how often (5) each proxy is loaded.
       --gateway FILE           Measure this executable instead of building one.
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::aside::Aside;
 use super::files::Tenure;
 use super::folder::{self, Entry, Refused};
 use super::position::Position;
@@ -74,9 +75,11 @@ impl Spool {
         let left = tokio::task::spawn_blocking(move || {
             spool.settle(0)?;
             spool.sync()?;
+            // There before the other looks, though nothing may be in it for long: else it would not know of it.
+            let aside = Aside::make(&spool.folder)?;
             // In this order everywhere.
             let position = spool.position();
-            spool.files().change_hands(Tenure::Theirs(None))?;
+            spool.files().change_hands(Tenure::Theirs(Some(aside)))?;
             drop(position);
             Ok(())
         });
@@ -166,6 +169,21 @@ mod tests {
         assert_eq!(read(&again, done(&again)).0, all);
         let beside = std::fs::read_dir(folder.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
         assert_eq!(beside.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_the_one_before_writes_after_a_while_is_not_missed() {
+        let folder = folder();
+        let old = Arc::new(open(&folder));
+        let new = Spool::theirs(folder.path()).unwrap();
+        old.leave(Duration::ZERO).await.unwrap();
+        new.enter().unwrap();
+        assert!(new.awaits_others(), "the one before may still write");
+        append(&old, &numbered(0..10), FILE);
+        drop(old);
+        new.bring_in();
+        assert!(!new.awaits_others());
+        assert_eq!(read(&new, Place::default()).0, numbered(0..10));
     }
 
     #[tokio::test]
