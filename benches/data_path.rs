@@ -74,8 +74,8 @@ fn exchange(snapshot: &Snapshot) -> Box<Exchange> {
 /// Call the request hooks of `snapshot`'s global chain, none of which waits for anything.
 fn pass(snapshot: &Snapshot, exchange: &mut Box<Exchange>) {
     let clock = Cell::new(Instant::now());
-    for (index, plugin_use) in snapshot.global.uses().iter().enumerate() {
-        let decided = plugin_use.on_request(Place { worker: 0, index, clock: &clock }, exchange).now_or_never();
+    for plugin_use in snapshot.global.uses() {
+        let decided = plugin_use.on_request(Place { worker: 0, clock: &clock }, exchange).now_or_never();
         assert!(matches!(decided, Some(Ok(None))), "it decided otherwise");
     }
 }

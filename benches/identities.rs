@@ -19,6 +19,7 @@ fn consumer(number: usize) -> Consumer {
         username: Located { value: format!("consumer-{number}").parse().unwrap(), span: 0..0 },
         custom_id: None,
         groups: Vec::new(),
+        plugins: Vec::new(),
         credentials: vec![Credential {
             kind,
             digest: Sha256::digest(key(number)).into(),

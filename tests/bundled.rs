@@ -3,6 +3,7 @@
 mod acl;
 mod basic_auth;
 mod concurrency_limiting;
+mod consumers;
 mod correlation_id;
 mod cors;
 mod hmac_auth;

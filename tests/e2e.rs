@@ -20,6 +20,7 @@ mod peers;
 mod plugins;
 mod proxying;
 mod reload;
+mod restart;
 mod routing;
 mod sinks;
 mod upstreams;

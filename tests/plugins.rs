@@ -2,6 +2,7 @@
 
 mod cache;
 mod chains;
+mod consumers;
 mod files;
 mod grants;
 mod hooks;

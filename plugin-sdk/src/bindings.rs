@@ -25,6 +25,7 @@ macro_rules! exporting_world {
                     "tidegate:plugin/response@0.1.0": crate::bindings::imports::tidegate::plugin::response,
                     "tidegate:plugin/client@0.1.0": crate::bindings::imports::tidegate::plugin::client,
                     "tidegate:plugin/exchange@0.1.0": crate::bindings::imports::tidegate::plugin::exchange,
+                    "tidegate:plugin/ready-edits@0.1.0": crate::bindings::imports::tidegate::plugin::ready_edits,
                     "tidegate:plugin/decision@0.1.0": crate::bindings::imports::tidegate::plugin::decision,
                     "tidegate:plugin/identity@0.1.0": crate::bindings::imports::tidegate::plugin::identity,
                     "tidegate:plugin/log@0.1.0": crate::bindings::imports::tidegate::plugin::log,

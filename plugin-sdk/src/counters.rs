@@ -214,12 +214,7 @@ pub fn hit_here(key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Erro
 fn hit_among(among: Among, key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Error> {
     if let [limit] = limits {
         // Without any list, which would take memory on either side.
-        let decided = host::counters::hit_one(among, key, cost, contracted(limit))?;
-        return Ok(Decision {
-            allowed: decided.allowed,
-            standings: vec![standing(&decided.standing)],
-            retry_after: decided.retry_after_ms.map(Duration::from_millis),
-        });
+        return Ok(host::counters::hit_one(among, key, cost, contracted(limit))?.into());
     }
     let limits: Vec<_> = limits.iter().map(contracted).collect();
     let decided = host::counters::hit(among, key, cost, &limits)?;
@@ -228,6 +223,26 @@ fn hit_among(among: Among, key: &str, cost: u64, limits: &[Limit]) -> Result<Dec
         standings: decided.standings.iter().map(standing).collect(),
         retry_after: decided.retry_after_ms.map(Duration::from_millis),
     })
+}
+
+/// Counts a hit of this cost for whom the request stands for.
+pub(crate) fn hit_subject(
+    among: Among,
+    subject: contract::Subject,
+    cost: u64,
+    limit: &Limit,
+) -> Result<Decision, Error> {
+    Ok(host::counters::hit_subject(among, subject, cost, contracted(limit))?.into())
+}
+
+impl From<contract::DecisionOne> for Decision {
+    fn from(decided: contract::DecisionOne) -> Self {
+        Self {
+            allowed: decided.allowed,
+            standings: vec![standing(&decided.standing)],
+            retry_after: decided.retry_after_ms.map(Duration::from_millis),
+        }
+    }
 }
 
 fn contracted(limit: &Limit) -> contract::Limit {

@@ -153,7 +153,8 @@ pub fn sign(algorithm: Algorithm, key: SigningKey<'_>, message: impl AsRef<[u8]>
 }
 
 /// Whether `password` is the one of `hash`: argon2id or argon2i in PHC's form, or bcrypt. It is slow on
-/// purpose; meanwhile the gateway serves others.
+/// purpose; meanwhile the gateway serves others. For credentials of the configuration,
+/// [`identity::verify_password`](crate::identity::verify_password) costs far less.
 ///
 /// Natively, in tests, `hash` may also be `plain:` and the password, which takes no time.
 ///

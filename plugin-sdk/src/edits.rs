@@ -7,6 +7,14 @@ use std::cell::{Cell, RefCell};
 use crate::HeaderValue;
 use crate::host::types::{Edit, Header, Renaming};
 
+/// Where edits go: a list of them, or those that lie ready under a number, with the values that these leave open. It is
+/// named where it is used, so that a plugin which has no such edits does not import what makes them.
+#[derive(Clone, Copy)]
+pub(crate) struct Way {
+    pub(crate) list: fn(&[Edit]) -> Result<(), String>,
+    pub(crate) ready: fn(u32, &[u8]) -> Result<(), String>,
+}
+
 pub(crate) struct Edits {
     send: fn(&[Edit]) -> Result<(), String>,
     pending: RefCell<Vec<Edit>>,
@@ -40,12 +48,6 @@ impl Edits {
 
     pub(crate) fn rename(&mut self, old: &str, new: &str) {
         self.push(Edit::Rename(renaming(old, new)));
-    }
-
-    /// Send these, which lie ready, after what is pending.
-    pub(crate) fn send_ready(&self, ready: &[Edit]) {
-        self.settle();
-        self.note((self.send)(ready));
     }
 
     /// Send what is pending, so that a read sees it.

@@ -2,14 +2,16 @@
 //!
 //! To be called in hooks: outside of one there is no exchange, and these functions trap.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::bindings::imports::tidegate::plugin::exchange::Outcome;
 use crate::host;
+use crate::host::client::IpAddress;
 
 mod report;
 
-pub use report::{Attempt, Parts, Report, report};
+pub use report::{Attempt, Parts, Report, Text, report};
 
 /// The request id: 32 hexadecimal digits, the same in logs and in answers.
 ///
@@ -73,12 +75,11 @@ pub fn consumer() -> Option<String> {
 /// });
 /// assert_eq!(Exchange::get("/").request(&inside).reply().text(), "192.0.2.1 is outside");
 /// ```
-///
-/// # Panics
-/// If the gateway's answer is no address, which its contract rules out.
 pub fn client_ip() -> IpAddr {
-    let address = host::client::address();
-    address.parse().unwrap_or_else(|_| panic!("the gateway says that the client's address is {address:?}"))
+    match host::client::ip() {
+        IpAddress::V4(bits) => Ipv4Addr::from_bits(bits).into(),
+        IpAddress::V6((upper, lower)) => Ipv6Addr::from_bits(u128::from(upper) << 64 | u128::from(lower)).into(),
+    }
 }
 
 /// The client's port; 0 if only a proxy knows it.
@@ -106,7 +107,7 @@ pub fn client_port() -> u16 {
 /// ```
 ///
 /// # Panics
-/// As [`client_ip`].
+/// If the gateway's answer is no address, which its contract rules out.
 pub fn local_ip() -> IpAddr {
     let address = host::client::local_address();
     address.parse().unwrap_or_else(|_| panic!("the gateway says that it is reached at {address:?}"))
@@ -326,9 +327,8 @@ pub struct Ended {
 }
 
 impl Ended {
-    pub(crate) fn current() -> Option<Self> {
-        let ended = host::exchange::ended()?;
-        Some(Self {
+    pub(crate) fn of(ended: Outcome) -> Self {
+        Self {
             begun: UNIX_EPOCH + Duration::from_micros(ended.begun),
             status: ended.status,
             upstream_status: ended.upstream_status,
@@ -339,6 +339,6 @@ impl Ended {
             total: Duration::from_micros(ended.timings.total),
             received: ended.received,
             sent: ended.sent,
-        })
+        }
     }
 }

@@ -147,24 +147,24 @@ macro_rules! __hook {
         $crate::__hook!(@export $config, OnRequest, on_request, export_on_request, run_on_request);
     };
     (export RequestBodyHook, $config:ty) => {
-        $crate::__hook!(@export $config, OnRequestBody, on_request_body, export_on_request_body, run_on_request_body, chunk);
+        $crate::__hook!(@export $config, OnRequestBody, on_request_body, export_on_request_body, run_on_request_body, chunk: Chunk);
     };
     (export ResponseHook, $config:ty) => {
         $crate::__hook!(@export $config, OnResponse, on_response, export_on_response, run_on_response);
     };
     (export ResponseBodyHook, $config:ty) => {
-        $crate::__hook!(@export $config, OnResponseBody, on_response_body, export_on_response_body, run_on_response_body, chunk);
+        $crate::__hook!(@export $config, OnResponseBody, on_response_body, export_on_response_body, run_on_response_body, chunk: Chunk);
     };
     (export LogHook, $config:ty) => {
-        $crate::__hook!(@export $config, OnLog, on_log, export_on_log, run_on_log);
+        $crate::__hook!(@export $config, OnLog, on_log, export_on_log, run_on_log, ended: Outcome);
     };
     (export TimerHook, $config:ty) => {
         $crate::__hook!(@export $config, OnTimer, on_timer, export_on_timer, run_on_timer);
     };
-    (@export $config:ty, $trait:ident, $hook:ident, $export:ident, $run:ident $(, $chunk:ident)?) => {
+    (@export $config:ty, $trait:ident, $hook:ident, $export:ident, $run:ident $(, $told:ident: $type:ident)?) => {
         impl $crate::__private::$trait for __Plugin {
-            fn $hook(config: &$config $(, $chunk: $crate::__private::Chunk)?) -> $crate::__private::returned::$trait {
-                $crate::__private::$run(config $(, $chunk)?)
+            fn $hook(config: &$config $(, $told: $crate::__private::$type)?) -> $crate::__private::returned::$trait {
+                $crate::__private::$run(config $(, $told)?)
             }
         }
         #[cfg(target_family = "wasm")]

@@ -1,8 +1,11 @@
-//! Edits of a header section that lie ready: made when a plugin is configured, sent by the hook as they are.
+//! Edits of a header section that lie ready: put together when a plugin is configured, and known to the gateway by a
+//! number from their second use on. The first time they go as a list: it may be the only one for this instance.
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::fmt;
 
-use crate::edits::{field, renaming};
+use crate::edits::{Way, field, renaming};
+use crate::host;
 use crate::host::types::{Edit, Header};
 use crate::template::{Template, Values};
 use crate::{HeaderName, HeaderValue};
@@ -35,9 +38,83 @@ use crate::{HeaderName, HeaderValue};
 /// ```
 #[derive(Debug, Default)]
 pub struct HeaderEdits {
-    ready: RefCell<Vec<Edit>>,
-    /// The values that differ from exchange to exchange, by the place of their edit among those.
-    filled: Vec<(usize, Template)>,
+    edits: Vec<Edit>,
+    /// The values that differ from exchange to exchange, by the place of their edit among those, in ascending order.
+    filled: Vec<(u32, Filling)>,
+    known: Cell<Known>,
+}
+
+/// What a value is filled by.
+#[derive(Debug)]
+enum Filling {
+    Template(Template),
+    /// What the hook says.
+    Open,
+}
+
+/// How the gateway knows the edits.
+#[derive(Debug, Clone, Copy, Default)]
+enum Known {
+    #[default]
+    Unused,
+    Used,
+    Number(u32),
+    /// It has no room for them.
+    Never,
+}
+
+/// A value that [`HeaderEdits`] have left open.
+///
+/// ```
+/// # use tidegate_sdk::{HeaderEdits, OpenValue, prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let mut edits = HeaderEdits::default();
+/// edits.set_open(&"x-served".parse()?)?;
+/// edits.set_open(&"x-by".parse()?)?;
+/// let tell = Hook(move |request: &mut Request| {
+///     let (served, by): (u64, String) = (7, request.host());
+///     request.edit_answer(&edits, &[OpenValue::from(served), OpenValue::from(by.as_str())]);
+///     Flow::Next
+/// });
+/// let mut exchange = Exchange::get("/");
+/// assert_eq!(exchange.request(&tell), Outcome::Next);
+/// assert_eq!(exchange.client_headers().first("x-served"), Some("7"));
+/// assert_eq!(exchange.client_headers().first("x-by"), Some("example.com"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct OpenValue<'v>(Open<'v>);
+
+#[derive(Debug, Clone, Copy)]
+enum Open<'v> {
+    Number(u64),
+    Bytes(&'v [u8]),
+}
+
+impl fmt::Display for OpenValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Open::Number(number) => number.fmt(f),
+            Open::Bytes(bytes) => String::from_utf8_lossy(bytes).fmt(f),
+        }
+    }
+}
+
+impl From<u64> for OpenValue<'_> {
+    fn from(number: u64) -> Self {
+        Self(Open::Number(number))
+    }
+}
+
+impl<'v> From<&'v str> for OpenValue<'v> {
+    fn from(text: &'v str) -> Self {
+        Self(Open::Bytes(text.as_bytes()))
+    }
+}
+
+impl<'v> From<&'v HeaderValue> for OpenValue<'v> {
+    fn from(value: &'v HeaderValue) -> Self {
+        Self(Open::Bytes(value.as_bytes()))
+    }
 }
 
 impl HeaderEdits {
@@ -64,6 +141,32 @@ impl HeaderEdits {
     /// The field is one of the gateway's, or the value has a character that no header value may have.
     pub fn set(&mut self, name: &HeaderName, value: Template) -> Result<(), String> {
         self.push_field(name, value, Edit::Set)
+    }
+
+    /// As [`set`](Self::set), with a value that each exchange says for itself: it goes with [`Request::edit_answer`] and
+    /// [`Request::edit_headers_with`].
+    ///
+    /// [`Request::edit_answer`]: crate::Request::edit_answer
+    /// [`Request::edit_headers_with`]: crate::Request::edit_headers_with
+    ///
+    /// ```
+    /// # use tidegate_sdk::{HeaderEdits, prelude::*, testing::{Exchange, Hook}};
+    /// let mut edits = HeaderEdits::default();
+    /// edits.set_open(&"x-left".parse()?)?;
+    /// let silent = Hook(move |request: &mut Request| {
+    ///     request.edit_answer(&edits, &[]);
+    ///     Flow::Next
+    /// });
+    /// assert_eq!(Exchange::get("/").request(&silent).failure(), "of the header edits, 1 leave their value open, not 0");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The field is one of the gateway's.
+    pub fn set_open(&mut self, name: &HeaderName) -> Result<(), String> {
+        editable(name)?;
+        self.push_filled(name, Filling::Open, Edit::Set);
+        Ok(())
     }
 
     /// Adds a header field beside those of the same name.
@@ -152,7 +255,7 @@ impl HeaderEdits {
     /// The field is one of the gateway's.
     pub fn remove(&mut self, name: &HeaderName) -> Result<(), String> {
         editable(name)?;
-        self.ready.get_mut().push(Edit::Remove(name.as_str().to_owned()));
+        self.push(Edit::Remove(name.as_str().to_owned()));
         Ok(())
     }
 
@@ -178,7 +281,7 @@ impl HeaderEdits {
     pub fn rename(&mut self, old: &HeaderName, new: &HeaderName) -> Result<(), String> {
         editable(old)?;
         editable(new)?;
-        self.ready.get_mut().push(Edit::Rename(renaming(old.as_str(), new.as_str())));
+        self.push(Edit::Rename(renaming(old.as_str(), new.as_str())));
         Ok(())
     }
 
@@ -189,42 +292,108 @@ impl HeaderEdits {
     /// assert!(HeaderEdits::default().is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.ready.borrow().is_empty()
+        self.edits.is_empty()
     }
 
-    /// Have them sent, with the values that this exchange has for them.
-    pub(crate) fn send(&self, values: &Values<'_>, send: impl FnOnce(&[Edit])) {
-        if self.filled.is_empty() {
-            return match self.ready.borrow().as_slice() {
-                [] => {}
-                ready => send(ready),
-            };
+    /// Send them, with the values that this exchange has for them.
+    pub(crate) fn send(&self, way: Way, values: &Values<'_>, open: &[OpenValue<'_>]) -> Result<(), String> {
+        if self.edits.is_empty() {
+            return Ok(());
         }
-        let filled: Vec<HeaderValue> =
-            self.filled.iter().map(|(_, template)| template.to_header_value(values)).collect();
-        let mut ready = self.ready.borrow_mut();
-        for ((place, _), value) in self.filled.iter().zip(filled) {
-            set_value(&mut ready, *place, value.into_bytes());
+        let text = self.fill(values, open)?;
+        match self.number() {
+            Some(number) => (way.ready)(number, &text),
+            None => (way.list)(&self.with(&text)),
         }
-        send(&ready);
-        // The next exchange's memory is no place for what this one has brought.
-        for (place, _) in &self.filled {
-            set_value(&mut ready, *place, Vec::new());
+    }
+
+    /// The values of this exchange, each ended by a line feed.
+    fn fill(&self, values: &Values<'_>, open: &[OpenValue<'_>]) -> Result<Vec<u8>, String> {
+        // None without values; with some, room at once for what they usually are.
+        let mut text = Vec::with_capacity(self.filled.len() * 24);
+        let mut said = open.iter();
+        for (_, filling) in &self.filled {
+            match filling {
+                Filling::Template(template) => text.extend(template.to_header_value(values).as_bytes()),
+                Filling::Open => match said.next() {
+                    Some(OpenValue(Open::Number(number))) => push_decimal(&mut text, *number),
+                    Some(OpenValue(Open::Bytes(bytes))) if !bytes.contains(&b'\n') => text.extend_from_slice(bytes),
+                    Some(OpenValue(Open::Bytes(_))) => return Err("a header value has no line feed".to_owned()),
+                    None => return Err(self.miscounted(open)),
+                },
+            }
+            text.push(b'\n');
         }
+        if said.next().is_some() { Err(self.miscounted(open)) } else { Ok(text) }
+    }
+
+    fn miscounted(&self, open: &[OpenValue<'_>]) -> String {
+        let left = self.filled.iter().filter(|(_, filling)| matches!(filling, Filling::Open)).count();
+        format!("of the header edits, {left} leave their value open, not {}", open.len())
+    }
+
+    /// By which the gateway knows them, if it does.
+    fn number(&self) -> Option<u32> {
+        match self.known.get() {
+            Known::Unused => self.known.set(Known::Used),
+            Known::Used => {
+                let open: Vec<u32> = self.filled.iter().map(|(place, _)| *place).collect();
+                let prepared = host::ready_edits::prepare(&self.edits, &open);
+                self.known.set(prepared.map_or(Known::Never, Known::Number));
+            }
+            Known::Number(_) | Known::Never => {}
+        }
+        if let Known::Number(number) = self.known.get() { Some(number) } else { None }
+    }
+
+    /// All of them, with their values from `text`.
+    fn with(&self, text: &[u8]) -> Vec<Edit> {
+        let mut edits = self.edits.clone();
+        for ((place, _), value) in self.filled.iter().zip(text.split(|byte| *byte == b'\n')) {
+            match edits.get_mut(*place as usize) {
+                Some(Edit::Set(field) | Edit::Append(field) | Edit::Replace(field) | Edit::Add(field)) => {
+                    field.value = value.to_vec();
+                }
+                Some(Edit::Remove(_) | Edit::Rename(_)) | None => {}
+            }
+        }
+        edits
     }
 
     fn push_field(&mut self, name: &HeaderName, value: Template, edit: fn(Header) -> Edit) -> Result<(), String> {
         editable(name)?;
         value.check_header_value()?;
-        let ready = self.ready.get_mut();
         match value.as_text() {
-            Some(text) => ready.push(edit(field(name.as_str(), HeaderValue::from(text)))),
-            None => {
-                self.filled.push((ready.len(), value));
-                ready.push(edit(field(name.as_str(), HeaderValue::from(Vec::new()))));
-            }
+            Some(text) => self.push(edit(field(name.as_str(), HeaderValue::from(text)))),
+            None => self.push_filled(name, Filling::Template(value), edit),
         }
         Ok(())
+    }
+
+    fn push_filled(&mut self, name: &HeaderName, filling: Filling, edit: fn(Header) -> Edit) {
+        self.filled.push((self.edits.len() as u32, filling));
+        self.push(edit(field(name.as_str(), HeaderValue::from(Vec::new()))));
+    }
+
+    fn push(&mut self, edit: Edit) {
+        // What the gateway knows of them is true no more.
+        self.known.set(Known::Unused);
+        self.edits.push(edit);
+    }
+}
+
+/// Formatting by `std` takes several times as long.
+fn push_decimal(text: &mut Vec<u8>, mut number: u64) {
+    let first = text.len();
+    loop {
+        text.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = text.get_mut(first..) {
+        digits.reverse();
     }
 }
 
@@ -233,11 +402,4 @@ fn editable(name: &HeaderName) -> Result<(), String> {
         return Err(format!("{name} belongs to the gateway, plugins cannot edit it"));
     }
     Ok(())
-}
-
-fn set_value(edits: &mut [Edit], place: usize, value: Vec<u8>) {
-    match edits.get_mut(place) {
-        Some(Edit::Set(field) | Edit::Append(field) | Edit::Replace(field) | Edit::Add(field)) => field.value = value,
-        Some(Edit::Remove(_) | Edit::Rename(_)) | None => {}
-    }
 }

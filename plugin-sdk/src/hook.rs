@@ -1,6 +1,7 @@
 //! The moments at which a plugin is asked, a trait for each, and how they are run: the same way for
 //! the gateway (through [`export`](crate::export)) and for tests (through [`testing`](crate::testing)).
 
+use crate::bindings::imports::tidegate::plugin::exchange::Outcome;
 use crate::exchange::Ended;
 use crate::host::types;
 use crate::{ChunkFlow, Flow, IntoChunkFlow, IntoFlow, Request, Response, Result};
@@ -370,11 +371,9 @@ pub fn run_on_response_body<Returned: IntoChunkFlow>(
     Ok(hook.on_response_body(chunk, &response, &request).into_chunk_flow()?.into())
 }
 
-/// Run a log hook on the current exchange.
-pub fn run_on_log(hook: &impl LogHook) {
-    if let Some(ended) = Ended::current() {
-        hook.on_log(&ended, &Response::past_changing(), &Request::past_changing());
-    }
+/// Run a log hook on the current exchange, which has ended so.
+pub fn run_on_log(hook: &impl LogHook, ended: Outcome) {
+    hook.on_log(&Ended::of(ended), &Response::past_changing(), &Request::past_changing());
 }
 
 /// Run a timer hook.

@@ -1,6 +1,7 @@
 //! The consumers and credentials of the gateway's configuration. To be called in hooks.
 
-use crate::host;
+use crate::crypto::PasswordError;
+use crate::{Flow, Reply, host};
 
 /// A credential, and whom it belongs to.
 ///
@@ -143,6 +144,100 @@ pub fn find(kind: &str, key: &str) -> Option<Credential> {
 /// ```
 pub fn authenticate_by_key(kind: &str, key: &str) -> bool {
     host::identity::authenticate_by_key(kind, key)
+}
+
+/// Lets the request in as whoever the credential of this kind belongs to that `key` opens, if `password` has
+/// been found to be its `password` within the last five minutes: whether it has. If not, nothing has
+/// changed, and [`verify_password`] finds out.
+///
+/// The kind has to be called like the plugin or granted to it: `grants = { credentials = ["door"] }`.
+///
+/// ```
+/// # use tidegate_sdk::{identity::{Consumer, Stranger}, prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let known = Hook(|request: &mut Request| match request.header("x-password") {
+///     Some(password) if identity::authenticate_by_password("door", "alice", &password) => Flow::Next,
+///     _ => Flow::reply(401).empty(),
+/// });
+/// let verified = Hook(|request: &mut Request| -> Result {
+///     let password = request.header("x-password").ok_or("no password")?;
+///     identity::verify_password("door", "alice", &password, Stranger::Refused(Flow::reply(401).empty()))?;
+///     Ok(Flow::Next)
+/// });
+/// let alice = Consumer { username: "alice".to_owned(), ..Consumer::default() };
+/// let mut exchange = Exchange::get("/")
+///     .credential("door", "alice", alice)
+///     .credential_field("password", "plain:open sesame")
+///     .header("x-password", "open sesame");
+/// assert_eq!(exchange.request(&verified), Outcome::Next);
+/// assert_eq!(exchange.request(&known), Outcome::Next);
+/// assert_eq!(exchange.credential_field("password", "plain:shut sesame").request(&known).reply().status, 401);
+/// ```
+pub fn authenticate_by_password(kind: &str, key: &str, password: impl AsRef<[u8]>) -> bool {
+    host::identity::authenticate_by_password(kind, key, password.as_ref())
+}
+
+/// What becomes of a request whose password is not the right one.
+///
+/// ```
+/// use tidegate_sdk::identity::Stranger;
+/// use tidegate_sdk::prelude::*;
+///
+/// fn strangers(guest: Option<&str>) -> Stranger {
+///     match guest {
+///         Some(username) => Stranger::Anonymous(username.to_owned()),
+///         None => Stranger::Refused(Flow::reply(401).empty()),
+///     }
+/// }
+/// assert!(matches!(strangers(Some("guest")), Stranger::Anonymous(_)));
+/// ```
+#[derive(Debug)]
+pub enum Stranger {
+    /// This becomes of it. With [`Flow::Next`], it goes on as nobody's.
+    Refused(Flow),
+    /// It is that of this consumer, who stands for all whom nobody knows.
+    Anonymous(String),
+}
+
+/// Has a password verified, for whom [`authenticate_by_password`] does not let in: against what gateway.toml
+/// keeps as the credential's `password`, which is argon2id or argon2i in PHC's form, or bcrypt. That is slow
+/// on purpose, so it is waited for once the hook is done, if it decides [`Flow::Next`]. Then the request is
+/// let in, or becomes what `otherwise` says, as it does, after just as long, if `key` opens nothing.
+///
+/// Nothing of the plugin is occupied meanwhile; it serves others.
+///
+/// ```
+/// # use tidegate_sdk::{identity::{Consumer, Stranger}, prelude::*, testing::{Exchange, Hook, Outcome}};
+/// let enter = Hook(|request: &mut Request| -> Result {
+///     let password = request.header("x-password").ok_or("no password")?;
+///     identity::verify_password("door", "alice", &password, Stranger::Refused(Flow::reply(401).empty()))?;
+///     Ok(Flow::Next)
+/// });
+/// let alice = || Consumer { username: "alice".to_owned(), ..Consumer::default() };
+/// let door = || Exchange::get("/").credential("door", "alice", alice()).credential_field("password", "plain:sesame");
+/// let mut exchange = door().header("x-password", "sesame");
+/// assert_eq!(exchange.request(&enter), Outcome::Next);
+/// assert_eq!(exchange.consumer(), Some("alice"));
+/// assert_eq!(door().header("x-password", "sesam").request(&enter).reply().status, 401);
+/// ```
+///
+/// # Errors
+/// What is kept is no hash, or nothing is, or too many others are being verified.
+pub fn verify_password(
+    kind: &str,
+    key: &str,
+    password: impl AsRef<[u8]>,
+    otherwise: Stranger,
+) -> Result<(), PasswordError> {
+    use crate::host::identity::{PasswordError as HostError, Stranger as HostStranger};
+    let otherwise = match otherwise {
+        Stranger::Refused(Flow::Reply(Reply(reply))) => HostStranger::Refused(reply),
+        Stranger::Refused(Flow::Next) => HostStranger::Nobody,
+        Stranger::Anonymous(username) => HostStranger::Anonymous(username),
+    };
+    host::identity::verify_password(kind, key, password.as_ref(), &otherwise).map_err(|error| match error {
+        HostError::Invalid(problem) => PasswordError::Invalid(problem),
+        HostError::Busy => PasswordError::Busy,
+    })
 }
 
 /// Declares that the request comes from whoever `credential` belongs to. The upstream is told by

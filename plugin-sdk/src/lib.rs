@@ -96,7 +96,7 @@ pub mod testing;
 pub use config::Config;
 pub use flow::{ChunkFlow, Failure, Flow, IntoChunkFlow, IntoFlow, Reply, Result};
 pub use header::{HeaderName, HeaderValue, InvalidHeaderName};
-pub use header_edits::HeaderEdits;
+pub use header_edits::{HeaderEdits, OpenValue};
 pub use hook::{Chunk, LogHook, RequestBodyHook, RequestHook, ResponseBodyHook, ResponseHook, TimerHook};
 pub use period::Period;
 pub use request::Request;
@@ -112,6 +112,7 @@ pub use serde_json::json;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings;
+    pub use crate::bindings::imports::tidegate::plugin::exchange::Outcome;
     pub use crate::export::hooks::{
         OnLog, OnRequest, OnRequestBody, OnResponse, OnResponseBody, OnTimer, Wants, returned, wants_log,
         wants_request, wants_request_body, wants_response, wants_response_body, wants_timer,

@@ -1,6 +1,6 @@
 //! The current response, read and edited.
 
-use crate::edits::Edits;
+use crate::edits::{Edits, Way};
 use crate::host;
 use crate::template::Values;
 use crate::{HeaderEdits, HeaderName, HeaderValue, Request};
@@ -238,7 +238,9 @@ impl Response {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn edit_headers(&mut self, edits: &HeaderEdits, request: &Request) {
-        edits.send(&Values::of(request), |ready| self.edits.send_ready(ready));
+        self.edits.settle();
+        let way = Way { list: host::response::edit, ready: host::ready_edits::edit_response };
+        self.edits.note(edits.send(way, &Values::of(request), &[]));
     }
 
     /// Replaces the status; one outside of 200 to 599 makes the hook fail.

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::counters::{self, Decision, Limit};
 use crate::crypto::{self, Hash};
+use crate::host::counters::{Among, Subject as Known};
 use crate::{HeaderName, HeaderValue, Request, exchange, host, identity};
 
 /// By what requests are told apart: a setting, usually called `limit_by`.
@@ -189,6 +191,76 @@ impl Subject {
         };
         found.unwrap_or_else(host::client::address)
     }
+
+    /// As [`counters::hit`] with what [`of`](Self::of) says for the key, which with one limit needs not be said at all in
+    /// most cases: so it costs less.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tidegate_sdk::counters::{Algorithm, Limit};
+    /// use tidegate_sdk::prelude::*;
+    /// use tidegate_sdk::subject::{LimitBy, Named, Subject};
+    /// use tidegate_sdk::testing::{Exchange, Hook, Outcome};
+    ///
+    /// let subject = Subject::new(LimitBy::Ip, Named::default())?;
+    /// let limit = Limit { max: 1, window: Duration::from_secs(60), algorithm: Algorithm::FixedWindow };
+    /// let once = Hook(move |request: &mut Request| -> Result {
+    ///     let hit = subject.hit(request, 1, &[limit])?;
+    ///     Ok(if hit.allowed { Flow::Next } else { Flow::reply(429).empty() })
+    /// });
+    /// let mut exchange = Exchange::get("/");
+    /// assert_eq!(exchange.request(&once), Outcome::Next);
+    /// assert_eq!(exchange.request(&once).reply().status, 429);
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`counters::hit`].
+    pub fn hit(&self, request: &Request, cost: u64, limits: &[Limit]) -> Result<Decision, counters::Error> {
+        match (self.known_to_gateway(), limits) {
+            (Some(subject), [limit]) => counters::hit_subject(Among::All, subject, cost, limit),
+            _ => counters::hit(&self.of(request), cost, limits),
+        }
+    }
+
+    /// As [`hit`](Self::hit), by this gateway alone: see [`counters::hit_here`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tidegate_sdk::counters::{Algorithm, Limit};
+    /// # use tidegate_sdk::prelude::*;
+    /// # use tidegate_sdk::subject::{LimitBy, Named, Subject};
+    /// # use tidegate_sdk::testing::{Exchange, Hook, Outcome};
+    /// let subject = Subject::new(LimitBy::Ip, Named::default())?;
+    /// let limit = Limit { max: 1, window: Duration::from_secs(60), algorithm: Algorithm::FixedWindow };
+    /// let once = Hook(move |request: &mut Request| -> Result {
+    ///     let hit = subject.hit_here(request, 1, &[limit])?;
+    ///     Ok(if hit.allowed { Flow::Next } else { Flow::reply(429).empty() })
+    /// });
+    /// assert_eq!(Exchange::get("/").counters_away().request(&once), Outcome::Next);
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`counters::hit_here`].
+    pub fn hit_here(&self, request: &Request, cost: u64, limits: &[Limit]) -> Result<Decision, counters::Error> {
+        match (self.known_to_gateway(), limits) {
+            (Some(subject), [limit]) => counters::hit_subject(Among::Here, subject, cost, limit),
+            _ => counters::hit_here(&self.of(request), cost, limits),
+        }
+    }
+
+    /// By what the gateway tells requests apart itself, if this is it.
+    fn known_to_gateway(&self) -> Option<Known> {
+        match &self.0 {
+            By::Ip => Some(Known::Address),
+            By::Consumer => Some(Known::Consumer),
+            By::Credential => Some(Known::Credential),
+            By::Service => Some(Known::Service),
+            By::Route => Some(Known::Route),
+            By::Header(_) | By::Path(_) | By::Cookie(_) | By::Claim(_) => None,
+        }
+    }
 }
 
 /// Where the plugin that has verified a token leaves its claims.
@@ -197,7 +269,7 @@ const CLAIMS: &str = "jwt-claims";
 const VALUE_BYTES: usize = 256;
 
 /// No address has a "=" in it, so these keys are nobody's address.
-fn key(of: &str, value: &[u8]) -> String {
+pub(crate) fn key(of: &str, value: &[u8]) -> String {
     match str::from_utf8(value) {
         Ok(value) if value.len() <= VALUE_BYTES => [of, "=", value].concat(),
         _ => {

@@ -76,7 +76,7 @@ pub use closure::Hook;
 pub use headers::Headers;
 pub use outcome::{Outcome, Reply};
 pub use outside::{configure, schema, timer};
-use state::{Call, State};
+use state::{Awaited, Call, State};
 
 /// An exchange that ended with this status, at once, and whose upstream said the same.
 ///
@@ -209,8 +209,7 @@ impl Exchange {
         plugin: &impl ResponseBodyHook<Returned>,
         pieces: &[&str],
     ) -> Outcome {
-        let answer = &self.state.answer;
-        self.state.response.get_or_insert_with(|| answer.clone());
+        self.state.edit_in_advance().unwrap_or_else(|problem| panic!("the answer cannot be edited: {problem}"));
         self.state.sent = true;
         let (outcome, gone) =
             self.run_pieces(plugin.needed(), pieces, |chunk| hook::run_on_response_body(plugin, chunk));
@@ -246,11 +245,11 @@ impl Exchange {
         if !plugin.needed() {
             return;
         }
-        let answer = &self.state.answer;
-        self.state.response.get_or_insert_with(|| answer.clone());
+        self.state.edit_in_advance().unwrap_or_else(|problem| panic!("the answer cannot be edited: {problem}"));
         self.state.sent = true;
+        let told = host::exchange::outcome(&ended);
         self.state.ended = Some(ended);
-        host::lend(&mut self.state, Call::Hook, || hook::run_on_log(plugin));
+        host::lend(&mut self.state, Call::Hook, || hook::run_on_log(plugin, told));
     }
 
     /// Runs the response hook, unless the plugin does not need it: on the plugin's own answer if a
@@ -276,8 +275,9 @@ impl Exchange {
         if !plugin.needed() {
             return Outcome::Next;
         }
-        let answer = &self.state.answer;
-        self.state.response.get_or_insert_with(|| answer.clone());
+        if let Err(problem) = self.state.edit_in_advance() {
+            return Outcome::Failed(problem);
+        }
         if let Some(most) = plugin.body_limit() {
             if self.state.response_body.bytes.len() as u64 > most {
                 let refusal = refusal(502);
@@ -321,10 +321,22 @@ impl Exchange {
     fn run(&mut self, run: impl FnOnce() -> Decision) -> Outcome {
         let before = self.state.clone();
         let decision = host::lend(&mut self.state, Call::Hook, run);
-        let in_vain = self.state.queued.take().flatten();
-        let outcome = match (decision, in_vain) {
-            (Ok(Flow::Next), None) => return Outcome::Next,
-            (Ok(Flow::Next), Some(reply)) | (Ok(Flow::Reply(crate::Reply(reply))), _) => self.state.accept(reply),
+        let outcome = match (decision, self.state.awaited.take()) {
+            (Ok(Flow::Next), None | Some(Awaited::Nothing)) => return Outcome::Next,
+            (Ok(Flow::Next), Some(Awaited::Caller(caller))) => {
+                self.state.caller = Some(caller);
+                return Outcome::Next;
+            }
+            (Ok(Flow::Next), Some(Awaited::Anonymous(username))) => {
+                let as_guest = || host::identity::authenticate_as(&username, host::identity::Way::Anonymous);
+                match host::lend(&mut self.state, Call::Hook, as_guest) {
+                    Ok(()) => return Outcome::Next,
+                    Err(reason) => Err(reason),
+                }
+            }
+            (Ok(Flow::Next), Some(Awaited::Reply(reply))) | (Ok(Flow::Reply(crate::Reply(reply))), _) => {
+                self.state.accept(reply)
+            }
             (Err(reason), _) => Err(reason),
         };
         outcome.map_or_else(

@@ -6,6 +6,7 @@ mod change;
 mod check;
 mod outlook;
 mod parts;
+mod succession;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use outlook::Outlook;
 use parts::{AdminServer, access_log, admin, cache};
+use succession::End;
 
 pub use check::{Checked, check};
 
@@ -32,6 +34,7 @@ use crate::config::values::Bind;
 use crate::config::{self, Config};
 use crate::file_limit;
 use crate::generations::{Generations, Source};
+use crate::handover::{Arrival, Program, Successor};
 use crate::host::catalogue::Catalogue;
 use crate::host::engine::Engine;
 use crate::host::library::Library;
@@ -47,6 +50,7 @@ use crate::proxy::observer::Observer;
 use crate::proxy::worker::{Handle, Live};
 use crate::snapshot::{self, Snapshot, Stock};
 use crate::store::counters::Counters;
+use crate::systemd::Notify;
 use crate::transport::Transports;
 use crate::upstreams::Upstreams;
 use crate::watch::Watch;
@@ -73,6 +77,10 @@ pub struct Gateway {
     services: Arc<Services>,
     watch: Watch,
     signals: Signals,
+    program: Program,
+    /// The process that is about to take over.
+    successor: Option<Successor>,
+    notify: Notify,
 }
 
 /// What the gateway is told from outside.
@@ -80,6 +88,7 @@ struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
+    user2: Signal,
 }
 
 impl Signals {
@@ -88,6 +97,7 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
     }
 }
@@ -133,11 +143,13 @@ impl Fixed {
 }
 
 impl Gateway {
-    /// Start serving the configuration at `path`; what is not a request's is done on `control`.
+    /// Start serving the configuration at `path`, with what this process was given by the one before, if there is one;
+    /// what is not a request's is done on `control`.
     ///
     /// # Errors
     /// [`Report`] if the configuration has any; anything else is this machine's fault.
-    pub fn start(path: &Path, control: &Control) -> anyhow::Result<Self> {
+    pub fn start(path: &Path, arrival: &mut Arrival, control: &Control) -> anyhow::Result<Self> {
+        let program = Program::of_this_process();
         // Before anybody can think that the gateway is there: an unexpected SIGHUP ends a process.
         let signals = {
             let _on_control = control.enter();
@@ -167,11 +179,11 @@ impl Gateway {
             certificates: Certificates::default(),
             transports: Transports::default(),
             upstreams: Upstreams::new(Some(control.clone()), count),
-            sinks: Deliveries::new(Some(control.clone())),
+            sinks: arrival.sinks(Deliveries::new(Some(control.clone()))),
             metrics: Arc::clone(&metrics),
             watched: Vec::new(),
         };
-        let mut listeners = Listeners::default();
+        let mut listeners = Listeners::with(arrival.sockets());
         let change = listeners.prepare(&config.listeners, count, &faults);
         let doors = config.admin.as_ref().and_then(|admin| Doors::new(admin, &faults));
         let generations = Arc::new(Generations::open(Some(&config.state_dir)));
@@ -187,6 +199,7 @@ impl Gateway {
             })?
             .map(Arc::new);
         let failures = Arc::new(Failures::default());
+        arrival.take_disk_buffers(&mut stock.sinks)?;
         snapshot.sinks.begin();
         let live: Live = Arc::new(ArcSwap::from_pointee(snapshot));
         let drain = CancellationToken::new();
@@ -199,6 +212,7 @@ impl Gateway {
                 let catalogue = Catalogue::new(cache(&config));
                 Some(admin(
                     (listed, doors),
+                    &mut listeners,
                     control,
                     shared,
                     outlook,
@@ -216,8 +230,13 @@ impl Gateway {
         };
         let workers = (0..count).map(worker).collect::<io::Result<Vec<_>>>();
         let workers = workers.context("cannot start the workers")?;
+        let unwanted = listeners.unwanted();
         listeners.apply(change, &workers);
         tracing::info!(workers = count, generation, "serving");
+        let notify = Notify::from_environment();
+        if !arrival.serving(unwanted) {
+            notify.ready("serving");
+        }
         let (path, fixed) = (path.to_owned(), Fixed::of(&config));
         let retired = Vec::new();
         Ok(Self {
@@ -238,40 +257,65 @@ impl Gateway {
             services,
             watch,
             signals,
+            program,
+            successor: None,
+            notify,
         })
     }
 
     /// Serve until told to stop; put changes of the files in place meanwhile.
     ///
-    /// SIGHUP looks at the files at once. SIGTERM and SIGINT drain, a second one stops without waiting.
+    /// SIGHUP looks at the files at once, and SIGUSR2 has another process take over. SIGTERM and SIGINT drain, a second
+    /// one stops without waiting.
     pub async fn run(mut self) {
         let mut retire = tokio::time::interval(limits::RETIRE_INTERVAL);
         let mut sweep = tokio::time::interval(limits::STORE_SWEEP);
         let mut tidy = tokio::time::interval(limits::COMPONENT_GRACE);
-        loop {
-            // Signals stay pending and changes stay visible, whichever branch comes first.
+        let end = loop {
+            // Signals stay pending and changes stay visible, whichever branch comes first. While another process takes
+            // over, which has seen the files as they are, this one leaves them alone.
+            let alone = self.successor.is_none();
             tokio::select! {
-                () = self.watch.changed() => self.reload(Source::File),
-                Some(proposal) = self.proposals.recv() => self.make(proposal),
-                Some(()) = self.signals.hangup.recv() => {
+                () = self.watch.changed(), if alone => self.reload(Source::File),
+                Some(proposal) = self.proposals.recv(), if alone => self.make(proposal),
+                Some(()) = self.signals.hangup.recv(), if alone => {
                     self.access_log.iter().for_each(|log| log.reopen());
                     self.stock.sinks.reopen();
                     self.reload(Source::Signal);
                 }
                 _ = retire.tick(), if !self.retired.is_empty() => self.retire(),
-                _ = sweep.tick() => self.services.sweep(),
                 _ = tidy.tick() => self.sweep_components(),
-                Some(()) = self.signals.terminate.recv() => break,
-                Some(()) = self.signals.interrupt.recv() => break,
+                _ = sweep.tick() => {
+                    self.services.sweep();
+                    self.stock.sinks.bring_in();
+                }
+                Some(()) = self.signals.user2.recv() => self.hand_over(),
+                event = succession::next(&mut self.successor) => {
+                    if let Some(end) = self.go_along(event).await {
+                        break end;
+                    }
+                }
+                Some(()) = self.signals.terminate.recv() => break End::Told,
+                Some(()) = self.signals.interrupt.recv() => break End::Told,
             }
-        }
-        self.stop().await;
+        };
+        self.stop(end).await;
     }
 
-    async fn stop(mut self) {
-        tracing::info!("draining: requests in flight are finished, new connections refused");
+    async fn stop(mut self, end: End) {
+        match &end {
+            End::Told => {
+                self.go_on("this process was told to stop");
+                self.notify.stopping();
+                tracing::info!("draining: requests in flight are finished, new connections refused");
+                self.listeners.close();
+            }
+            End::HandedOver(unwanted) => {
+                tracing::info!("draining: requests in flight are finished, the new process has all others");
+                self.leave(unwanted);
+            }
+        }
         self.drain.cancel();
-        self.listeners.close();
         let (workers, access_log) = (self.workers, self.access_log);
         let (admin, sinks) = (self.admin, self.stock.sinks);
         let ended = async move {
@@ -287,11 +331,18 @@ impl Gateway {
             let written = tokio::task::spawn_blocking(move || drop(access_log)).await;
             joined.and(written)
         };
-        // Abandoning the wait is the point of a second signal.
-        tokio::select! {
-            _ = ended => tracing::info!("stopped"),
-            Some(()) = self.signals.terminate.recv() => stop_now(),
-            Some(()) = self.signals.interrupt.recv() => stop_now(),
+        let mut ended = std::pin::pin!(ended);
+        // Of a process that drains because another serves, the first signal says what it does already: systemd sends one
+        // to all of a unit's.
+        let mut told = matches!(end, End::Told);
+        loop {
+            // Abandoning the wait is the point of a second signal.
+            tokio::select! {
+                _ = &mut ended => return tracing::info!("stopped"),
+                Some(()) = self.signals.user2.recv() => tracing::warn!("SIGUSR2 ignored: this process is draining"),
+                Some(()) = self.signals.terminate.recv() => if std::mem::replace(&mut told, true) { stop_now() },
+                Some(()) = self.signals.interrupt.recv() => if std::mem::replace(&mut told, true) { stop_now() },
+            }
         }
     }
 }

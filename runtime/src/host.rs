@@ -1,6 +1,7 @@
 //! The plugin host: from a .wasm file to a hook called on an exchange. Everything wasmtime is in here.
 
 pub mod activation;
+mod awaited;
 mod bindings;
 pub mod breaker;
 mod calls;
@@ -9,6 +10,7 @@ pub mod chain;
 mod clock;
 pub mod component;
 mod deadline;
+mod edits;
 pub mod engine;
 pub mod exchange;
 pub mod fetch;

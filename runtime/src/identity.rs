@@ -13,7 +13,6 @@ use crate::tls::session::Session;
 
 /// Who may come in.
 pub struct Consumer {
-    /// Tells this one from all others, in whichever generation.
     number: u64,
     /// Unique.
     pub username: Arc<str>,
@@ -21,6 +20,15 @@ pub struct Consumer {
     pub custom_id: Option<String>,
     /// Groups they belong to.
     pub groups: Vec<String>,
+    /// Whether there are plugin uses of theirs alone.
+    pub has_uses: bool,
+}
+
+impl Consumer {
+    /// Tells this one from all others, in whichever generation; never 0.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 /// What a consumer comes in with.
@@ -33,6 +41,8 @@ pub struct Credential {
     /// Which plugin asks for it.
     pub kind: Arc<str>,
     fields: Box<[(&'static str, SecretValue)]>,
+    /// SHA-256 of what is kept as its password, if anything is.
+    pub password: Option<[u8; 32]>,
 }
 
 impl Credential {
@@ -161,6 +171,7 @@ impl Identities {
                 username: listed.username.value.as_str().into(),
                 custom_id: listed.custom_id.clone(),
                 groups: listed.groups.clone(),
+                has_uses: !listed.plugins.is_empty(),
             });
             identities.by_username.insert(Arc::clone(&consumer.username), Arc::clone(&consumer));
             if let Some(custom_id) = &consumer.custom_id {
@@ -175,6 +186,10 @@ impl Identities {
                     id: Arc::clone(&id),
                     consumer: Arc::clone(&consumer),
                     kind: Arc::clone(&kind),
+                    password: credential
+                        .fields
+                        .iter()
+                        .find_map(|(name, value)| (*name == "password").then(|| Sha256::digest(value.reveal()).into())),
                     fields: credential.fields.iter().map(|(name, value)| (*name, value.clone())).collect(),
                 });
                 identities.kinds.entry(kind).or_default().insert(key, Arc::clone(&credential));
@@ -220,6 +235,7 @@ mod tests {
             username: Located { value: username.parse().unwrap(), span: 0..0 },
             custom_id: None,
             groups: Vec::new(),
+            plugins: Vec::new(),
             credentials: vec![checked::Credential {
                 kind: kind.parse().unwrap(),
                 digest,

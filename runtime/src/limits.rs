@@ -1,10 +1,14 @@
 //! Every bound, with its unit and the reason for its size; the defaults of those in gateway.toml, too.
 
+mod admin;
+mod handover;
 mod sinks;
 mod stores;
 
 use std::time::Duration;
 
+pub use admin::*;
+pub use handover::*;
 pub use sinks::*;
 pub use stores::*;
 
@@ -14,16 +18,6 @@ pub const CONFIG_BYTES: u64 = 256 << 20;
 pub const FAULTS_SHOWN: usize = 50;
 /// Largest file that a `file:` secret may name.
 pub const SECRET_BYTES: u64 = 64 << 10;
-/// Generations that are kept to go back to, and as many of those that were refused.
-pub const GENERATIONS_KEPT: usize = 100;
-/// Changes that wait for the one before: each takes milliseconds.
-pub const PROPOSALS: usize = 64;
-/// How long a plugin file that no generation has may wait for one.
-pub const COMPONENT_GRACE: Duration = Duration::from_secs(3600);
-/// Differences that are told of one generation.
-pub const DIFFERENCES_KEPT: usize = 200;
-/// Characters that are told of one value.
-pub const DIFFERENCE_CHARS: usize = 200;
 /// Longest path of a file (PATH_MAX of Linux).
 pub const PATH_BYTES: usize = 4 << 10;
 /// Largest plugin file.
@@ -94,12 +88,19 @@ pub const PLUGIN_RESIDENT_BYTES: usize = 1 << 20;
 pub const SCRATCH_BYTES: usize = 64 << 10;
 /// Values of it; they are looked for one by one.
 pub const SCRATCH_VALUES: usize = 256;
+/// Lists of edits that an instance may have ready.
+pub const READY_EDITS: usize = 64;
+/// Bytes of names and values in all of them; and in those by which one exchange's answer is edited in advance.
+pub const EDIT_BYTES: usize = 64 << 10;
 /// Bytes of a body that a plugin may have whole, unless the use says otherwise.
 pub const PLUGIN_BODY_BYTES: u64 = 1 << 20;
 /// The most that a use may allow: each request in flight holds so much, and its plugins as much again.
 pub const PLUGIN_BODY_BYTES_MAX: u64 = 64 << 20;
 /// Bytes that one host call, or the end of one, may carry into the gateway beyond a body: the rest of a reply.
 pub const PLUGIN_CALL_BYTES: usize = 1 << 20;
+/// Chains that a worker keeps which consumers' plugin uses have made of routes' chains: some kilobytes each at most, made
+/// again in a microsecond or two.
+pub const CONSUMER_CHAINS: usize = 4_096;
 /// Host calls that one hook may make: a body's pieces and all header fields one by one are far below.
 pub const PLUGIN_HOST_CALLS: u32 = 10_000;
 /// Instances of one plugin on one worker that may be in calls that wait, unless the use says otherwise.
@@ -247,7 +248,6 @@ pub const TRAILER_BYTES: usize = 16 << 10;
 pub const TUNNEL_BUFFER: usize = 16 << 10;
 /// After the drain's end, what is in flight has this long to take its 503.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(1);
-
 /// Lines that wait to be written to the log; what comes on top is dropped.
 pub const LOG_LINES: usize = 8_192;
 /// How often the configuration's files are looked at.
@@ -370,53 +370,6 @@ pub const METRIC_VALUE_BYTES: usize = 128;
 pub const METRIC_PLUGINS: usize = 1_000;
 /// Pairs of a cause and a service whose failures are counted apart; the rest are counted without their service.
 pub const METRIC_FAILURES: usize = 4_096;
-
-/// Settings within settings that the admin API tells of; a schema may refer to itself.
-pub const PLUGIN_SETTINGS_DEPTH: usize = 16;
-/// Settings of one plugin that it tells of.
-pub const PLUGIN_SETTINGS_TOLD: usize = 2_000;
-
-/// Connections that the admin API serves at a time: people and a scraper or two.
-pub const ADMIN_CONNECTIONS: usize = 64;
-/// An admin client has this long to send a request's head; it also ends idle keepalive connections.
-pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// Read buffer of an admin connection, which bounds the request's head.
-pub const ADMIN_HEAD_BYTES: usize = 16 << 10;
-/// The age at which an admin connection takes no more requests.
-pub const ADMIN_CONNECTION_TIME: Duration = Duration::from_secs(60);
-/// How long its last answer may then take, or at the gateway's end; this also bounds a client that reads nothing.
-pub const ADMIN_LAST_ANSWER: Duration = Duration::from_secs(5);
-/// Largest body of a request to the admin API, in bytes; plugins that are uploaded have a bound of their own
-/// ([`COMPONENT_BYTES`]). A declarative configuration of a thousand services takes one of them.
-pub const ADMIN_BODY_BYTES: usize = 16 << 20;
-/// Such bodies that are in memory at a time, in KiB; further ones wait.
-pub const ADMIN_BODIES_KIB: u32 = 256 << 10;
-/// The longest pause between two pieces of one.
-pub const ADMIN_BODY_IDLE: Duration = Duration::from_secs(10);
-/// The whole of it must be there after this.
-pub const ADMIN_BODY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Objects and arrays in one another of such a body.
-pub const ADMIN_BODY_DEPTH: usize = 32;
-/// Fields of a form in it, and parameters of a query (Kong: 100, and leaves out the rest).
-pub const ADMIN_FORM_FIELDS: usize = 1_000;
-/// Shortest token for the admin API, in bytes: what has as many random ones, nobody guesses.
-pub const ADMIN_TOKEN_BYTES: usize = 16;
-/// Requests to the admin API from one peer that are answered in a row,
-pub const ADMIN_REQUESTS: u32 = 500;
-/// and per second after that.
-pub const ADMIN_REQUESTS_PER_SECOND: u32 = 200;
-/// Wrong tokens from one peer in a row; then none of its tokens is looked at,
-pub const ADMIN_GUESSES: u32 = 20;
-/// but so many per second.
-pub const ADMIN_GUESSES_PER_SECOND: u32 = 1;
-/// Peers of the admin API whose requests are counted; the one that has been quiet for the longest makes room.
-pub const ADMIN_PEERS: usize = 1_024;
-/// Bytes of a path that the log shows; the rest is cut.
-pub const ADMIN_LOGGED_PATH: usize = 512;
-/// Header fields of a part of a multipart form: browsers and curl send two.
-pub const ADMIN_PART_HEADERS: usize = 16;
-/// Bytes of them.
-pub const ADMIN_PART_HEAD_BYTES: usize = 4 << 10;
 
 /// Longest host name or server name, with some room (RFC 1035: 253); a longer one in a request is nobody's.
 pub const HOST_BYTES: usize = 255;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tidegate::config::Report;
 use tidegate::gateway::{self, Checked, Gateway};
+use tidegate::handover::Arrival;
 use tidegate::{limits, plugin_tools};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
@@ -27,8 +28,8 @@ enum Command {
     /// Serve. Changes of the file, or of a plugin it lists, are put in place while requests flow; a change with a
     /// fault in it is refused and the gateway goes on as it was.
     ///
-    /// SIGHUP looks at the files at once. SIGTERM and SIGINT finish the requests in flight, then stop; a second one
-    /// stops at once.
+    /// SIGHUP looks at the files at once. SIGUSR2 has the executable that is now at this one's path take over, without a
+    /// connection lost. SIGTERM and SIGINT finish the requests in flight, then stop; a second one stops at once.
     Run {
         /// The configuration.
         #[arg(long, short, value_name = "FILE", default_value = "gateway.toml")]
@@ -77,9 +78,12 @@ fn main() -> ExitCode {
 }
 
 fn run(config: &Path) -> anyhow::Result<()> {
+    // Before there is anybody else who could look at the environment, or inherit from it.
+    let mut arrival = Arrival::find()?;
     // The control plane needs little: the workers have event loops of their own.
     let control = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let gateway = Gateway::start(config, control.handle())?;
+    let gateway = Gateway::start(config, &mut arrival, control.handle());
+    let gateway = gateway.inspect_err(|error| arrival.failed(error))?;
     control.block_on(gateway.run());
     // Dropping it would wait for a disk that takes nothing, if a sink's file is on one.
     control.shutdown_background();

@@ -22,10 +22,10 @@ use crate::balance;
 use crate::certificates::{self, Certificates};
 use crate::config::checked::{self, ClientLimits, Config, Retries, Schemes, TargetAddress, Timeouts};
 use crate::config::faults::{Faults, Report};
-use crate::host::chain::{Chain, Scope};
+use crate::host::chain::Chain;
+use crate::host::chain::consumers::{ConsumerUses, Listed};
 use crate::host::component::Component;
 use crate::host::library::Library;
-use crate::host::plugin_use::Use;
 use crate::identity::Identities;
 use crate::observe::metrics::{Metrics, RouteMetrics};
 use crate::observe::sinks::{Deliveries, Sinks};
@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub router: Router<Arc<Route>>,
     /// Who may come in.
     pub identities: Arc<Identities>,
+    /// The plugin uses of consumers, if any has some.
+    pub consumer_uses: Option<ConsumerUses>,
     /// The global plugin uses: all there is where no route was found.
     pub global: Arc<Chain>,
     /// Where requests without a route are counted.
@@ -171,17 +173,17 @@ pub fn build(
     let own_sinks = OwnSinks::new(&mut stock.sinks, &mut stock.watched);
     let (library, upstreams_of) = (&mut stock.library, &mut stock.upstreams);
     let mut plugins = Plugins::new(config, &faults, library, upstreams_of, &stock.metrics, &sinks, own_sinks);
-    let global = plugins.resolve(Scope::Global, None, &config.plugins);
+    let global = plugins.global();
     let mut routes = Vec::new();
     let mut names = Vec::new();
     for (listed, service) in config.services.iter().zip(services) {
-        let service_uses = plugins.resolve(Scope::Service, Some(listed.name.value.as_str()), &listed.plugins);
+        let service_uses = plugins.of_service(listed);
         for route in &listed.routes {
-            let route_uses = plugins.resolve(Scope::Route, Some(route.name.value.as_str()), &route.plugins);
+            let route_uses = plugins.of_route(route);
             let compiled = Route {
                 name: route.name.value.as_str().into(),
                 service: Arc::clone(&service),
-                chain: chain([&global, &service_uses, &route_uses]),
+                chain: Chain::new(global.iter().chain(&service_uses).chain(&route_uses)),
                 schemes: route.schemes,
                 strip_path: route.strip_path,
                 preserve_host: route.preserve_host,
@@ -193,6 +195,15 @@ pub fn build(
         }
     }
     let components = plugins.components();
+    let identities = Arc::new(Identities::new(&config.consumers));
+    let mut listed = Vec::new();
+    for consumer in &config.consumers {
+        let Some(known) = identities.by_username(consumer.username.value.as_str()) else { continue };
+        if known.has_uses {
+            listed.push(Listed { consumer: Arc::clone(known), uses: plugins.of_consumer(consumer) });
+        }
+    }
+    let consumer_uses = ConsumerUses::new(listed, stock.library.workers());
     let built = Router::new(routes);
     for shadowed in &built.shadowed {
         if let (Some(first), Some(second)) = (names.get(shadowed.first), names.get(shadowed.second)) {
@@ -209,8 +220,9 @@ pub fn build(
             trusted: config.trusted_proxies.clone(),
         }),
         router: built.router,
-        identities: Arc::new(Identities::new(&config.consumers)),
-        global: chain([&global]),
+        identities,
+        consumer_uses,
+        global: Chain::new(&global),
         unrouted: stock.metrics.route("", ""),
         upstreams,
         balancers,
@@ -274,14 +286,4 @@ fn service(listed: &checked::Service, upstream: Arc<Upstream>, transport: Arc<Tr
         timeouts: listed.timeouts,
         retries: listed.retries,
     }
-}
-
-/// One chain from all scopes, the widest first: a use in a narrower scope replaces the same plugin's wider one.
-fn chain<'u>(scopes: impl IntoIterator<Item = &'u Vec<Use>>) -> Arc<Chain> {
-    let mut uses: Vec<Use> = Vec::new();
-    for scope in scopes {
-        uses.retain(|wider| scope.iter().all(|narrower| narrower.name != wider.name));
-        uses.extend(scope.iter().cloned());
-    }
-    Chain::new(uses)
 }

@@ -1,5 +1,6 @@
 //! A gateway process in a folder of its own.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -86,12 +87,18 @@ pub fn run_for(patience: Duration, folder: &Path, arguments: &[&str]) -> Outcome
     Outcome { status, stdout, stderr }
 }
 
-fn command(program: &str, folder: &Path, arguments: &[&str]) -> Command {
+pub fn command(program: impl AsRef<OsStr>, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
     // Each plugin is compiled once, and not once per gateway.
     command.env_remove("TIDEGATE_LOG").env_remove("CACHE_DIRECTORY").env("XDG_CACHE_HOME", target().join("cache"));
     command
+}
+
+/// Send it to a process.
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 /// Read `pipe` in a thread of its own, as long as `reading`.
@@ -134,7 +141,8 @@ impl Gateway {
         Self::start_as(command, folder).await
     }
 
-    async fn start_as(mut command: Command, folder: TempDir) -> Self {
+    /// Serve what is in `folder` by this command.
+    pub async fn start_as(mut command: Command, folder: TempDir) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let reading = Arc::new(AtomicBool::new(true));
         let log = lines(child.stderr.take().unwrap(), Arc::clone(&reading));
@@ -228,8 +236,12 @@ impl Gateway {
     }
 
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        signal(self.process(), name);
+    }
+
+    /// Its process id.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// End it as the system does with a process that takes too much; what is in its folder stays.

@@ -61,6 +61,33 @@ no route: hooks of responses and logs alone
 }
 
 #[test]
+fn what_consumers_have_of_their_own_is_listed_by_consumer() {
+    let consumers = r#"
+[[consumers]]
+username = "nobody-special"
+
+[[consumers]]
+username = "gold"
+plugins = [
+  { use = "hooks", priority = 5, route = "orders", config = { name = "gold" } },
+  { use = "hooks", priority = 7, route = "orders", service = "shop" },
+  { use = "correlation-id", service = "shop", isolation = "request" },
+  { use = "key-auth", enabled = false },
+]
+"#;
+    let told = check(&format!("{CONFIG}{consumers}"), &["check", "--chains"]);
+    assert!(told.starts_with("gateway.toml: ok (2 routes, 1 services, 7 plugin uses)\n\nroute orders"), "{told}");
+    let expected = "
+consumer gold: as soon as a plugin knows who it is
+  plugin          priority  scope                                 isolation  on_failure  hooks
+  correlation-id  100001    consumer, service shop                request    closed      on-request
+  hooks           7         consumer, route orders, service shop  worker     closed      on-request, on-response
+  hooks           5         consumer, route orders                worker     closed      on-request, on-response
+";
+    assert!(told.ends_with(expected), "{told}");
+}
+
+#[test]
 fn chains_are_listed_on_request_and_may_be_empty() {
     assert_eq!(check(CONFIG, &["check"]), "gateway.toml: ok (2 routes, 1 services, 4 plugin uses)\n");
     let config =

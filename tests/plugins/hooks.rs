@@ -49,6 +49,51 @@ async fn requests_pass_in_order_and_responses_in_reverse_and_scratch_is_private_
 }
 
 #[tokio::test]
+async fn an_answer_is_edited_in_advance_when_it_is_the_plugins_turn_whatever_answers() {
+    let origin = Origin::echo("u").await;
+    let edited = async |uses: &str| {
+        let gateway = gateway(&origin, uses).await;
+        let mut seen = Vec::new();
+        // The first time they are a list, then they are prepared, then they lie ready.
+        for _ in 0..4 {
+            let answer = gateway.get("/").await;
+            let all = |name: &str| {
+                let values = answer.headers.get_all(name).iter();
+                values.map(|value| value.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+            };
+            let lengths = [all("x-length-of-a"), all("x-length-of-b")].join("");
+            seen.push((answer.status, all("x-advance"), all("x-saw-advance"), lengths));
+        }
+        assert!(seen.iter().all(|one| *one == seen[0]), "{uses}: {seen:?}");
+        let (status, advance, saw, lengths) = seen.remove(0);
+        assert_eq!(lengths.len(), advance.split_whitespace().count(), "each with its value: {lengths}");
+        (status, advance, saw)
+    };
+    let told = |status, advance: &str, saw: &str| (status, advance.to_owned(), saw.to_owned());
+    let (a, b) = (used("a", "advance = true"), used("b", "advance = true, silent = true"));
+    assert_eq!(edited(&format!("{a}, {b}")).await, told(200, "b a", "a: b a"));
+    // The one behind has its turn before.
+    let loud = used("b", "advance = true");
+    assert_eq!(edited(&format!("{a}, {loud}")).await, told(200, "b a", "b: b a: b a"));
+    let replies = used("b", "advance = true, silent = true, reply = 418");
+    assert_eq!(edited(&format!("{a}, {replies}")).await, told(418, "b a", "a: b a"), "its own reply included");
+    assert_eq!(edited(&format!("{replies}, {a}")).await, told(418, "b", ""), "the other one was never asked");
+    let fails = used("b", "advance = true, fail = true");
+    assert_eq!(edited(&format!("{a}, {fails}")).await, told(500, "a", "a: a"), "nothing of a hook that fails");
+    let open = fails.replace("{ use", "{ on_failure = \"open\", use");
+    assert_eq!(edited(&format!("{a}, {open}")).await, told(200, "a", "a: a"), "nor if that is let pass");
+}
+
+#[tokio::test]
+async fn an_answer_of_the_gateways_own_is_edited_in_advance_too() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let uses = used("a", "advance = true, silent = true");
+    let gateway = started(&one_route(nobody, &format!("plugins = [{uses}]"))).await;
+    let answer = gateway.get("/").await;
+    assert_eq!((answer.status, answer.header("x-advance")), (502, Some("a")));
+}
+
+#[tokio::test]
 async fn a_whole_body_is_there_before_the_request_hook_and_never_goes_past_it() {
     let origin = Origin::echo("u").await;
     let gateway = gateway(&origin, &used("a", "whole_request = 8")).await;

@@ -1,17 +1,15 @@
 //! All that a record may have: Kong's log object, as far as the gateway knows it, and some beyond.
 
+use tidegate_sdk::exchange::Text;
+
 /// What stands at a place of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
-    Id,
-    ClientIp,
+    /// A text of the report.
+    Text(Text),
     ClientPort,
-    Protocol,
-    TlsVersion,
-    Method,
     Uri,
     Url,
-    Host,
     Querystring,
     /// One parameter of it.
     QueryParam(String),
@@ -29,15 +27,26 @@ pub(crate) enum Source {
     ProxyLatency,
     PluginsLatency,
     Tries,
-    Route,
-    Service,
-    Username,
-    CustomId,
-    Credential,
     StartedAt,
     UpstreamStatus,
     UpstreamUri,
     Failure,
+}
+
+impl Source {
+    /// Whether it always stands between quotes.
+    pub(crate) fn is_text(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Uri | Self::Url | Self::UpstreamUri | Self::Failure => true,
+            Self::RequestHeader(_) | Self::ResponseHeader(_) => true,
+            Self::ClientPort | Self::Querystring | Self::QueryParam(_) | Self::RequestSize | Self::ResponseSize => {
+                false
+            }
+            Self::RequestHeaders | Self::ResponseHeaders | Self::Tries | Self::StartedAt => false,
+            Self::Status | Self::UpstreamStatus => false,
+            Self::RequestLatency | Self::GatewayLatency | Self::ProxyLatency | Self::PluginsLatency => false,
+        }
+    }
 }
 
 /// A part of the record.
@@ -54,15 +63,21 @@ use Node::{Extra, Leaf, Object};
 /// The whole record, in the order of its fields.
 pub(crate) const RECORD: &[(&str, Node)] = &[
     ("started_at", Leaf(&Source::StartedAt)),
-    ("client_ip", Leaf(&Source::ClientIp)),
+    ("client_ip", Leaf(&Source::Text(Text::ClientIp))),
     ("client_port", Extra(&Source::ClientPort)),
     ("request", Object(REQUEST)),
     ("response", Object(RESPONSE)),
     ("latencies", Object(LATENCIES)),
-    ("route", Object(&[("name", Leaf(&Source::Route))])),
-    ("service", Object(&[("name", Leaf(&Source::Service))])),
-    ("consumer", Object(&[("username", Leaf(&Source::Username)), ("custom_id", Leaf(&Source::CustomId))])),
-    ("authenticated_entity", Object(&[("id", Leaf(&Source::Credential))])),
+    ("route", Object(&[("name", Leaf(&Source::Text(Text::Route)))])),
+    ("service", Object(&[("name", Leaf(&Source::Text(Text::Service)))])),
+    (
+        "consumer",
+        Object(&[
+            ("username", Leaf(&Source::Text(Text::Consumer))),
+            ("custom_id", Leaf(&Source::Text(Text::CustomId))),
+        ]),
+    ),
+    ("authenticated_entity", Object(&[("id", Leaf(&Source::Text(Text::Credential)))])),
     ("upstream_uri", Leaf(&Source::UpstreamUri)),
     ("upstream_status", Leaf(&Source::UpstreamStatus)),
     ("tries", Leaf(&Source::Tries)),
@@ -70,16 +85,16 @@ pub(crate) const RECORD: &[(&str, Node)] = &[
 ];
 
 const REQUEST: &[(&str, Node)] = &[
-    ("id", Leaf(&Source::Id)),
-    ("method", Leaf(&Source::Method)),
+    ("id", Leaf(&Source::Text(Text::Id))),
+    ("method", Leaf(&Source::Text(Text::Method))),
     ("uri", Leaf(&Source::Uri)),
     ("url", Leaf(&Source::Url)),
-    ("host", Extra(&Source::Host)),
-    ("protocol", Extra(&Source::Protocol)),
+    ("host", Extra(&Source::Text(Text::Host))),
+    ("protocol", Extra(&Source::Text(Text::Protocol))),
     ("size", Leaf(&Source::RequestSize)),
     ("querystring", Leaf(&Source::Querystring)),
     ("headers", Leaf(&Source::RequestHeaders)),
-    ("tls", Object(&[("version", Leaf(&Source::TlsVersion))])),
+    ("tls", Object(&[("version", Leaf(&Source::Text(Text::TlsVersion)))])),
 ];
 
 const RESPONSE: &[(&str, Node)] = &[

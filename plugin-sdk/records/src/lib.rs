@@ -12,6 +12,7 @@ mod redaction;
 mod sources;
 mod template;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use tidegate_sdk::exchange::{self, Ended};
@@ -19,6 +20,7 @@ use tidegate_sdk::{log, sink};
 
 pub use tidegate_mask::Rule;
 
+use json::Out;
 use masking::Masking;
 use plan::Plan;
 use redaction::Redaction;
@@ -151,6 +153,8 @@ pub struct Records {
     redaction: Redaction,
     sampling: Sampling,
     masking: Option<Masking>,
+    /// What the last one was written to.
+    out: RefCell<Out>,
 }
 
 /// Which exchanges have a record.
@@ -175,7 +179,7 @@ impl Records {
         };
         let plan = Plan::new(choice.fields, choice.custom_fields)?;
         let masking = Masking::new(choice.mask, choice.hash_secret)?;
-        Ok(Self { plan, redaction: Redaction::new(choice.redact), sampling, masking })
+        Ok(Self { plan, redaction: Redaction::new(choice.redact), sampling, masking, out: RefCell::default() })
     }
 
     /// Hand the current exchange's record, behind `prefix`, to the plugin's own sink, if it is to have one. What the sink
@@ -188,23 +192,25 @@ impl Records {
         }
         let Some(report) = exchange::report(self.plan.parts) else { return };
         let about = About { ended, report: &report, redaction: &self.redaction };
-        let mut record = Vec::with_capacity(RECORD_BYTES);
-        record.extend_from_slice(prefix);
-        self.plan.write(&about, &mut record);
-        if let Some(masking) = &self.masking
-            && let Err(error) = masking.mask(&mut record, prefix.len())
-        {
-            log::error!("a record is lost: it cannot be masked, for {error}");
-            return;
+        let mut out = self.out.borrow_mut();
+        out.clear();
+        out.raw(prefix);
+        self.plan.write(&about, &mut out);
+        if let Some(masking) = &self.masking {
+            match masking.masked(out.bytes().get(prefix.len()..).unwrap_or_default()) {
+                Ok(None) => {}
+                Ok(Some(masked)) => {
+                    out.truncate(prefix.len());
+                    out.raw(&masked);
+                }
+                Err(error) => return log::error!("a record is lost: it cannot be masked, for {error}"),
+            }
         }
-        if let Err(error) = sink::emit(sink::OWN, &record) {
-            log::debug!("a record of {} bytes is lost: {error}", record.len());
+        if let Err(error) = sink::emit(sink::OWN, out.bytes()) {
+            log::debug!("a record of {} bytes is lost: {error}", out.bytes().len());
         }
     }
 }
-
-/// Room for most records, so that few grow.
-const RECORD_BYTES: usize = 2048;
 
 /// The number that a request id begins with: ids are random, so it is as good as a die, and all plugins see the same.
 fn chance(id: &str) -> u64 {

@@ -22,15 +22,14 @@ impl Masking {
         Ok((!rules.is_empty()).then_some(Self(mask)))
     }
 
-    /// Mask the record that `written` has from `begin` on.
+    /// The record with what is to be masked, if there is anything in it.
     ///
     /// # Errors
     /// It is none.
-    pub(crate) fn mask(&self, written: &mut Vec<u8>, begin: usize) -> Result<(), Unparsable> {
-        if let Cow::Owned(masked) = self.0.record(written.get(begin..).unwrap_or_default())? {
-            written.truncate(begin);
-            written.extend_from_slice(&masked);
-        }
-        Ok(())
+    pub(crate) fn masked(&self, record: &[u8]) -> Result<Option<Vec<u8>>, Unparsable> {
+        Ok(match self.0.record(record)? {
+            Cow::Owned(masked) => Some(masked),
+            Cow::Borrowed(_) => None,
+        })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidegate_sdk::exchange::Parts;
 
 use crate::fields::{self, Found, Node, RECORD, Source};
-use crate::json;
+use crate::json::{Out, Piece};
 use crate::sources::{About, Form};
 use crate::template::{Part, Template};
 
@@ -17,20 +17,30 @@ pub(crate) struct Plan {
 }
 
 enum Step {
-    /// A member, if the exchange has what it shows.
+    /// A member, if the exchange has what it shows. Its key has the opening quote of a text.
     Member {
-        key: Box<[u8]>,
+        key: Piece,
         source: Source,
+        behind: Behind,
     },
-    Text {
-        key: Box<[u8]>,
+    Template {
+        key: Piece,
         parts: Vec<Part>,
     },
     /// `"name":{`
-    Open(Box<[u8]>),
+    Open(Piece),
     /// The last that was opened; with nothing in it, it goes.
     Close,
 }
+
+/// What comes behind a member.
+enum Behind {
+    Comma,
+    QuoteAndComma,
+}
+
+/// Objects within one another.
+const DEPTH: usize = 4;
 
 impl Default for Plan {
     /// The whole record.
@@ -57,7 +67,7 @@ impl Plan {
                 for (name, path) in fields {
                     let found = fields::find(path).map_err(|error| format!("fields.{name}: {error}"))?;
                     match found {
-                        Found::Leaf(source) => steps.push(Step::Member { key: json::key(name), source }),
+                        Found::Leaf(source) => steps.push(member(name, source)),
                         Found::Object(members) => nested(name, members, &mut steps),
                     }
                 }
@@ -73,8 +83,8 @@ impl Plan {
             }
             let template = Template::parse(text).map_err(|error| format!("custom_fields.{name}: {error}"))?;
             steps.push(match template {
-                Template::Whole(source) => Step::Member { key: json::key(name), source },
-                Template::Text(parts) => Step::Text { key: json::key(name), parts },
+                Template::Whole(source) => member(name, source),
+                Template::Text(parts) => Step::Template { key: Piece::key(name, "\""), parts },
             });
         }
         Ok(Self::of(steps))
@@ -91,7 +101,7 @@ impl Plan {
         for step in &steps {
             match step {
                 Step::Member { source, .. } => need(source),
-                Step::Text { parts, .. } => parts.iter().for_each(|part| match part {
+                Step::Template { parts, .. } => parts.iter().for_each(|part| match part {
                     Part::Source(source) => need(source),
                     Part::Plain(_) => {}
                 }),
@@ -101,55 +111,65 @@ impl Plan {
         Self { steps, parts }
     }
 
-    pub(crate) fn write(&self, about: &About<'_>, out: &mut Vec<u8>) {
-        let mut opened = Vec::new();
+    pub(crate) fn write(&self, about: &About<'_>, out: &mut Out) {
+        let mut opened = [0; DEPTH];
+        let mut depth = 0;
         out.push(b'{');
         for step in &self.steps {
             match step {
-                Step::Member { key, source } => {
-                    let before = out.len();
-                    out.extend_from_slice(key);
-                    match about.write(source, Form::Json, out) {
-                        true => out.push(b','),
-                        false => out.truncate(before),
+                Step::Member { key, source, behind } => {
+                    let before = out.end();
+                    out.piece(key);
+                    match (about.write(source, Form::Json, out), behind) {
+                        (false, _) => out.truncate(before),
+                        (true, Behind::Comma) => out.push(b','),
+                        (true, Behind::QuoteAndComma) => out.few(b"\","),
                     }
                 }
-                Step::Text { key, parts } => {
-                    out.extend_from_slice(key);
-                    out.push(b'"');
+                Step::Template { key, parts } => {
+                    out.piece(key);
                     for part in parts {
                         match part {
-                            Part::Plain(plain) => json::text(plain.as_bytes(), out),
+                            Part::Plain(plain) => out.piece(plain),
                             Part::Source(source) => _ = about.write(source, Form::Text, out),
                         }
                     }
-                    out.extend_from_slice(b"\",");
+                    out.few(b"\",");
                 }
                 Step::Open(key) => {
-                    opened.push(out.len());
-                    out.extend_from_slice(key);
-                    out.push(b'{');
+                    if let Some(opened) = opened.get_mut(depth) {
+                        *opened = out.end();
+                    }
+                    depth += 1;
+                    out.piece(key);
                 }
                 Step::Close => {
-                    let begun = opened.pop().unwrap_or_default();
-                    match out.last() {
-                        Some(b'{') => out.truncate(begun),
+                    depth = depth.saturating_sub(1);
+                    match out.bytes().last() {
+                        Some(b'{') => out.truncate(opened.get(depth).copied().unwrap_or_default()),
                         _ => {
-                            json::close(b'}', out);
+                            out.close(b'}');
                             out.push(b',');
                         }
                     }
                 }
             }
         }
-        json::close(b'}', out);
+        out.close(b'}');
+    }
+}
+
+fn member(name: &str, source: Source) -> Step {
+    match source.is_text() {
+        true => Step::Member { key: Piece::key(name, "\""), source, behind: Behind::QuoteAndComma },
+        false => Step::Member { key: Piece::key(name, ""), source, behind: Behind::Comma },
     }
 }
 
 fn object(members: &[(&str, Node)], steps: &mut Vec<Step>) {
     for (name, node) in members {
         match node {
-            Node::Leaf(source) => steps.push(Step::Member { key: json::key(name), source: (*source).clone() }),
+            Node::Leaf(source) => steps.push(member(name, (*source).clone())),
             Node::Extra(_) => {}
             Node::Object(members) => nested(name, members, steps),
         }
@@ -157,7 +177,7 @@ fn object(members: &[(&str, Node)], steps: &mut Vec<Step>) {
 }
 
 fn nested(name: &str, members: &[(&str, Node)], steps: &mut Vec<Step>) {
-    steps.push(Step::Open(json::key(name)));
+    steps.push(Step::Open(Piece::key(name, "{")));
     object(members, steps);
     steps.push(Step::Close);
 }

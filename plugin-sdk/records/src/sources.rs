@@ -2,10 +2,10 @@
 
 use std::time::UNIX_EPOCH;
 
-use tidegate_sdk::exchange::{Attempt, Ended, Report};
+use tidegate_sdk::exchange::{Attempt, Ended, Report, Text};
 
 use crate::fields::Source;
-use crate::json;
+use crate::json::Out;
 use crate::redaction::Redaction;
 
 /// An exchange, and what of it may be shown.
@@ -25,157 +25,141 @@ pub(crate) enum Form {
 }
 
 impl About<'_> {
-    /// Writes `source`; false if the exchange has nothing there, and then nothing is written.
-    pub(crate) fn write(&self, source: &Source, form: Form, out: &mut Vec<u8>) -> bool {
+    /// Writes `source`, without the quotes of a text; false if the exchange has nothing there, and then nothing is
+    /// written.
+    pub(crate) fn write(&self, source: &Source, form: Form, out: &mut Out) -> bool {
         let (report, ended) = (self.report, self.ended);
         match source {
-            Source::Id => quoted(form, out, |out| json::text(report.id().as_bytes(), out)),
-            Source::ClientIp => quoted(form, out, |out| json::text(report.client_ip().as_bytes(), out)),
-            Source::ClientPort => json::number(report.client_port().into(), out),
-            Source::Protocol => quoted(form, out, |out| json::text(report.protocol().as_bytes(), out)),
-            Source::Method => quoted(form, out, |out| json::text(report.method().as_bytes(), out)),
-            Source::Uri => quoted(form, out, |out| self.redaction.target(report.target(), out)),
-            Source::Url => quoted(form, out, |out| {
-                for part in [report.scheme(), "://", report.host()] {
-                    json::text(part.as_bytes(), out);
-                }
-                self.redaction.target(report.target(), out);
-            }),
-            Source::Host => quoted(form, out, |out| json::text(report.host().as_bytes(), out)),
-            Source::Querystring => self.redaction.querystring(report.target(), out),
-            Source::QueryParam(name) => {
-                return self.redaction.param(report.target(), name, form == Form::Text, out);
+            Source::Text(text) => match report.bytes(*text) {
+                Some(text) => out.text(text),
+                None => return false,
+            },
+            Source::ClientPort => out.number(report.client_port().into()),
+            Source::Uri => self.redaction.target(self.target(), out),
+            Source::Url => {
+                out.text(report.bytes(Text::Scheme).unwrap_or_default());
+                out.few(b"://");
+                out.text(report.bytes(Text::Host).unwrap_or_default());
+                self.redaction.target(self.target(), out);
             }
-            Source::RequestSize => json::number(ended.received, out),
-            Source::ResponseSize => json::number(ended.sent, out),
-            Source::RequestHeaders => self.headers(report.request_headers(), out),
-            Source::ResponseHeaders => self.headers(report.response_headers(), out),
-            Source::RequestHeader(name) => return self.header(report.request_headers(), name, form, out),
-            Source::ResponseHeader(name) => return self.header(report.response_headers(), name, form, out),
-            Source::Status => json::number(ended.status.into(), out),
-            Source::RequestLatency => json::milliseconds(ended.total, out),
+            Source::Querystring => self.redaction.querystring(self.target(), out),
+            Source::QueryParam(name) => return self.redaction.param(self.target(), name, form == Form::Text, out),
+            Source::RequestSize => out.number(ended.received),
+            Source::ResponseSize => out.number(ended.sent),
+            Source::RequestHeaders => self.headers(report.request_fields(), out),
+            Source::ResponseHeaders => self.headers(report.response_fields(), out),
+            Source::RequestHeader(name) => return self.header(report.request_fields(), name, out),
+            Source::ResponseHeader(name) => return self.header(report.response_fields(), name, out),
+            Source::Status => out.number(ended.status.into()),
+            Source::RequestLatency => out.milliseconds(ended.total),
             Source::GatewayLatency => {
-                json::milliseconds(ended.answered.saturating_sub(ended.upstream.unwrap_or_default()), out);
+                out.milliseconds(ended.answered.saturating_sub(ended.upstream.unwrap_or_default()));
             }
-            Source::PluginsLatency => json::milliseconds(ended.plugins, out),
+            Source::PluginsLatency => out.milliseconds(ended.plugins),
             Source::ProxyLatency => match ended.upstream {
-                Some(upstream) => json::milliseconds(upstream, out),
+                Some(upstream) => out.milliseconds(upstream),
                 None => return false,
             },
             Source::Tries => tries(report.attempts(), out),
             Source::StartedAt => {
                 let since = ended.begun.duration_since(UNIX_EPOCH).unwrap_or_default();
-                json::number(u64::try_from(since.as_millis()).unwrap_or(u64::MAX), out);
+                out.number(since.as_secs().saturating_mul(1000).saturating_add(since.subsec_millis().into()));
             }
             Source::UpstreamStatus => match ended.upstream_status {
-                Some(status) => json::number(status.into(), out),
+                Some(status) => out.number(status.into()),
                 None => return false,
             },
-            Source::UpstreamUri => match report.upstream_target() {
-                Some(target) => quoted(form, out, |out| self.redaction.target(target, out)),
+            Source::UpstreamUri => match report.bytes(Text::UpstreamTarget) {
+                Some(target) => self.redaction.target(target, out),
                 None => return false,
             },
-            Source::TlsVersion => return maybe(report.tls_version(), form, out),
-            Source::Route => return maybe(report.route(), form, out),
-            Source::Service => return maybe(report.service(), form, out),
-            Source::Username => return maybe(report.consumer(), form, out),
-            Source::CustomId => return maybe(report.custom_id(), form, out),
-            Source::Credential => return maybe(report.credential(), form, out),
-            Source::Failure => return maybe(ended.failure.as_deref(), form, out),
+            Source::Failure => match &ended.failure {
+                Some(failure) => out.text(failure.as_bytes()),
+                None => return false,
+            },
         }
         true
+    }
+
+    fn target(&self) -> &[u8] {
+        self.report.bytes(Text::Target).unwrap_or_default()
     }
 
     /// A header section as an object; a field that comes several times has an array.
-    fn headers<'h>(&self, headers: impl Iterator<Item = (&'h str, &'h [u8])>, out: &mut Vec<u8>) {
+    fn headers<'h>(&self, headers: impl Iterator<Item = (&'h [u8], &'h [u8])>, out: &mut Out) {
         out.push(b'{');
         let mut headers = headers.peekable();
         while let Some((name, value)) = headers.next() {
+            let repeated = headers.peek().is_some_and(|(next, _)| is_same(next, name));
             out.push(b'"');
-            json::text(name.as_bytes(), out);
-            out.extend_from_slice(b"\":");
-            let repeated = headers.peek().is_some_and(|(next, _)| *next == name);
-            if repeated {
-                out.push(b'[');
+            out.text(name);
+            match repeated {
+                true => out.few(b"\":[\""),
+                false => out.few(b"\":\""),
             }
-            quoted(Form::Json, out, |out| self.redaction.header(name, value, out));
-            while let Some((_, value)) = headers.next_if(|(next, _)| *next == name) {
-                out.push(b',');
-                quoted(Form::Json, out, |out| self.redaction.header(name, value, out));
+            self.redaction.header(name, value, out);
+            while let Some((_, value)) = headers.next_if(|(next, _)| repeated && is_same(next, name)) {
+                out.few(b"\",\"");
+                self.redaction.header(name, value, out);
             }
-            if repeated {
-                out.push(b']');
+            match repeated {
+                true => out.few(b"\"],"),
+                false => out.few(b"\","),
             }
-            out.push(b',');
         }
-        json::close(b'}', out);
+        out.close(b'}');
     }
 
     /// The first field of this name.
-    fn header<'h>(
-        &self,
-        mut headers: impl Iterator<Item = (&'h str, &'h [u8])>,
-        wanted: &str,
-        form: Form,
-        out: &mut Vec<u8>,
-    ) -> bool {
-        let Some((name, value)) = headers.find(|(name, _)| *name == wanted) else { return false };
-        quoted(form, out, |out| self.redaction.header(name, value, out));
+    fn header<'h>(&self, mut headers: impl Iterator<Item = (&'h [u8], &'h [u8])>, wanted: &str, out: &mut Out) -> bool {
+        let Some((name, value)) = headers.find(|(name, _)| is_same(name, wanted.as_bytes())) else { return false };
+        self.redaction.header(name, value, out);
         true
     }
 }
 
-fn quoted(form: Form, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    match form {
-        Form::Text => write(out),
-        Form::Json => {
-            out.push(b'"');
-            write(out);
-            out.push(b'"');
-        }
-    }
+/// Whether both names are the same: as a rule their lengths or first letters tell, which need no call.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.first() == other.first() && one == other
 }
 
-fn maybe(text: Option<&str>, form: Form, out: &mut Vec<u8>) -> bool {
-    if let Some(text) = text {
-        quoted(form, out, |out| json::text(text.as_bytes(), out));
-    }
-    text.is_some()
-}
-
-fn tries<'r>(attempts: impl Iterator<Item = Attempt<'r>>, out: &mut Vec<u8>) {
+fn tries<'r>(attempts: impl Iterator<Item = Attempt<'r>>, out: &mut Out) {
     out.push(b'[');
     for attempt in attempts {
-        out.extend_from_slice(b"{\"target\":\"");
-        json::text(attempt.target.as_bytes(), out);
+        out.raw(b"{\"target\":\"");
+        out.text(attempt.target.as_bytes());
         match attempt.address.rsplit_once(':') {
             Some((ip, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !port.is_empty() => {
-                out.extend_from_slice(b"\",\"ip\":\"");
-                json::text(ip.trim_start_matches('[').trim_end_matches(']').as_bytes(), out);
-                out.extend_from_slice(b"\",\"port\":");
-                out.extend_from_slice(port.as_bytes());
+                out.raw(b"\",\"ip\":\"");
+                out.text(ip.trim_start_matches('[').trim_end_matches(']').as_bytes());
+                out.raw(b"\",\"port\":");
+                out.raw(port.as_bytes());
             }
             // A unix socket.
             _ => {
-                out.extend_from_slice(b"\",\"path\":\"");
-                json::text(attempt.address.as_bytes(), out);
+                out.raw(b"\",\"path\":\"");
+                out.text(attempt.address.as_bytes());
                 out.push(b'"');
             }
         }
-        out.extend_from_slice(b",\"outcome\":\"");
-        json::text(attempt.outcome.as_bytes(), out);
-        out.extend_from_slice(if attempt.reused { b"\",\"keepalive\":true," } else { b"\",\"keepalive\":false," });
-        let times = [("dns", attempt.dns), ("connect", attempt.connect), ("tls", attempt.tls), ("wait", attempt.wait)];
-        for (name, time) in times {
+        out.raw(b",\"outcome\":\"");
+        out.text(attempt.outcome.as_bytes());
+        out.raw(if attempt.reused { b"\",\"keepalive\":true," } else { b"\",\"keepalive\":false," });
+        let times = [
+            (&b"\"dns\":"[..], attempt.dns),
+            (b"\"connect\":", attempt.connect),
+            (b"\"tls\":", attempt.tls),
+            (b"\"wait\":", attempt.wait),
+        ];
+        for (key, time) in times {
             if let Some(time) = time {
-                quoted(Form::Json, out, |out| out.extend_from_slice(name.as_bytes()));
-                out.push(b':');
-                json::milliseconds(time, out);
+                out.raw(key);
+                out.milliseconds(time);
                 out.push(b',');
             }
         }
-        json::close(b'}', out);
+        out.close(b'}');
         out.push(b',');
     }
-    json::close(b']', out);
+    out.close(b']');
 }

@@ -1,18 +1,19 @@
 //! Texts that are partly the exchange's: `$(request.method) by $(consumer.username)`.
 
 use crate::fields::{self, Found, Source};
+use crate::json::Piece;
 
 /// A text, compiled.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Template {
     /// What the exchange has at this place, of whatever type.
     Whole(Source),
     Text(Vec<Part>),
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Part {
-    Plain(String),
+    Plain(Piece),
     Source(Source),
 }
 
@@ -23,11 +24,11 @@ impl Template {
         while let Some((plain, behind)) = rest.split_once("$(") {
             let (path, behind) =
                 behind.split_once(')').ok_or_else(|| format!("\"{text}\" has a `$(` without its `)`"))?;
-            parts.extend((!plain.is_empty()).then(|| Part::Plain(plain.to_owned())));
+            parts.extend((!plain.is_empty()).then(|| Part::Plain(Piece::text(plain))));
             parts.push(Part::Source(source(path.trim())?));
             rest = behind;
         }
-        parts.extend((!rest.is_empty()).then(|| Part::Plain(rest.to_owned())));
+        parts.extend((!rest.is_empty()).then(|| Part::Plain(Piece::text(rest))));
         Ok(match <[Part; 1]>::try_from(parts) {
             Ok([Part::Source(source)]) => Self::Whole(source),
             Ok([plain]) => Self::Text(vec![plain]),

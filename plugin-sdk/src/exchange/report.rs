@@ -1,9 +1,8 @@
 //! What there is to say of an exchange that is over, in one call.
 
-use std::ops::Range;
 use std::time::Duration;
 
-use crate::bindings::imports::tidegate::plugin::exchange::{Account, Attempt as Took, Parts as Asked};
+use crate::bindings::imports::tidegate::plugin::exchange::Parts as Asked;
 use crate::host;
 
 /// All that there is to say of the exchange once it is over, besides how it ended, for a log hook that writes it down.
@@ -68,26 +67,96 @@ pub struct Parts {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Report {
-    texts: Vec<u8>,
-    named: [Option<Text>; NAMED],
-    /// Where those of the attempts begin, and the header sections.
-    rest: usize,
-    attempts: Vec<Took>,
+    /// As the gateway has packed it.
+    account: Vec<u8>,
+    named: [Place; NAMED],
     client_port: u16,
+    attempts: u32,
+    /// Where these begin.
+    rest: usize,
 }
 
-/// Where a text stands among the others.
-type Text = Range<usize>;
+/// A text of every [`Report`], if only to say that it is not there.
+///
+/// ```
+/// # use tidegate_sdk::{prelude::*, exchange::{Parts, Text}, testing::{self, Exchange, Hook}};
+/// # let hook = Hook(|_: &Ended, _: &Response, _: &Request| {
+/// let report = exchange::report(Parts::default()).expect("in a log hook");
+/// let texts = [Text::Method, Text::Target, Text::Consumer].map(|text| report.bytes(text));
+/// assert_eq!(texts, [Some("GET".as_bytes()), Some(b"/a?b=c"), None]);
+/// # });
+/// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// See [`Report::id`], and so on.
+    Id,
+    /// See [`Report::client_ip`].
+    ClientIp,
+    /// See [`Report::scheme`].
+    Scheme,
+    /// See [`Report::protocol`].
+    Protocol,
+    /// See [`Report::tls_version`].
+    TlsVersion,
+    /// See [`Report::method`].
+    Method,
+    /// See [`Report::target`].
+    Target,
+    /// See [`Report::host`].
+    Host,
+    /// See [`Report::upstream_target`].
+    UpstreamTarget,
+    /// See [`Report::route`].
+    Route,
+    /// See [`Report::service`].
+    Service,
+    /// See [`Report::consumer`].
+    Consumer,
+    /// See [`Report::custom_id`].
+    CustomId,
+    /// See [`Report::credential`].
+    Credential,
+}
 
-/// Texts that every report has, if only to say that they are not there.
+/// How many of them there are.
 const NAMED: usize = 14;
 
+/// Where a text is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    begin: usize,
+    /// [`NONE`] if it is not there.
+    length: u32,
+}
+
+/// The length of a text that is not there.
+const NONE: u32 = u32::MAX;
+
+/// The time of what an attempt did not come to.
+const NO_TIME: u64 = u64::MAX;
+
 impl Report {
-    fn new(account: Account) -> Self {
-        let texts = account.texts;
+    fn new(account: Vec<u8>) -> Self {
         let mut rest = 0;
-        let named = std::array::from_fn(|_| next(&texts, &mut rest).flatten());
-        Self { texts, named, rest, attempts: account.attempts, client_port: account.client_port }
+        let client_port = number(&account, &mut rest).unwrap_or_default() as u16;
+        let attempts = number(&account, &mut rest).unwrap_or_default();
+        let named = std::array::from_fn(|_| Place::next(&account, &mut rest).unwrap_or(Place::NONE));
+        Self { account, named, client_port, attempts, rest }
+    }
+
+    /// A text as it is, whether it is UTF-8 or not: what a client sends may be any bytes.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, exchange::{Parts, Text}, testing::{self, Exchange, Hook}};
+    /// # let hook = Hook(|_: &Ended, _: &Response, _: &Request| {
+    /// let report = exchange::report(Parts::default()).expect("in a log hook");
+    /// assert_eq!(report.bytes(Text::Route), report.route().map(str::as_bytes));
+    /// # });
+    /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
+    /// ```
+    pub fn bytes(&self, text: Text) -> Option<&[u8]> {
+        self.named.get(text as usize)?.of(&self.account)
     }
 
     /// The request id: 32 hexadecimal digits.
@@ -101,7 +170,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn id(&self) -> &str {
-        self.text(0).unwrap_or_default()
+        self.text(Text::Id).unwrap_or_default()
     }
 
     /// The client's address, as text.
@@ -115,7 +184,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").client([192, 0, 2, 7].into(), 4321).over(&hook, testing::ended(200));
     /// ```
     pub fn client_ip(&self) -> &str {
-        self.text(1).unwrap_or_default()
+        self.text(Text::ClientIp).unwrap_or_default()
     }
 
     /// Its port; 0 if only a proxy knows it.
@@ -143,7 +212,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn scheme(&self) -> &str {
-        self.text(2).unwrap_or_default()
+        self.text(Text::Scheme).unwrap_or_default()
     }
 
     /// `HTTP/1.1` and the like.
@@ -157,7 +226,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn protocol(&self) -> &str {
-        self.text(3).unwrap_or_default()
+        self.text(Text::Protocol).unwrap_or_default()
     }
 
     /// `TLSv1.2` or `TLSv1.3`, if the client has come by TLS.
@@ -171,7 +240,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn tls_version(&self) -> Option<&str> {
-        self.text(4)
+        self.text(Text::TlsVersion)
     }
 
     /// The method, as the client sent it.
@@ -185,7 +254,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn method(&self) -> &str {
-        self.text(5).unwrap_or_default()
+        self.text(Text::Method).unwrap_or_default()
     }
 
     /// Path and query, as the client sent them.
@@ -199,7 +268,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn target(&self) -> &str {
-        self.text(6).unwrap_or_default()
+        self.text(Text::Target).unwrap_or_default()
     }
 
     /// Host and port as the client named them; empty if it named none.
@@ -213,7 +282,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").header("host", "shop.example.com:8443").over(&hook, testing::ended(200));
     /// ```
     pub fn host(&self) -> &str {
-        self.text(7).unwrap_or_default()
+        self.text(Text::Host).unwrap_or_default()
     }
 
     /// Path and query as the upstream got them, if one was to be asked.
@@ -227,7 +296,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn upstream_target(&self) -> Option<&str> {
-        self.text(8)
+        self.text(Text::UpstreamTarget)
     }
 
     /// The route's name, if the request had one.
@@ -241,7 +310,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn route(&self) -> Option<&str> {
-        self.text(9)
+        self.text(Text::Route)
     }
 
     /// The service's, likewise.
@@ -255,7 +324,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn service(&self) -> Option<&str> {
-        self.text(10)
+        self.text(Text::Service)
     }
 
     /// The consumer's username, if the request was authenticated.
@@ -269,7 +338,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn consumer(&self) -> Option<&str> {
-        self.text(11)
+        self.text(Text::Consumer)
     }
 
     /// The operator's own id for them.
@@ -283,7 +352,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn custom_id(&self) -> Option<&str> {
-        self.text(12)
+        self.text(Text::CustomId)
     }
 
     /// What names the credential, without giving it away.
@@ -297,7 +366,7 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn credential(&self) -> Option<&str> {
-        self.text(13)
+        self.text(Text::Credential)
     }
 
     /// What was tried to reach the upstream, in order, if that was asked for.
@@ -313,13 +382,7 @@ impl Report {
     /// ```
     pub fn attempts(&self) -> impl Iterator<Item = Attempt<'_>> {
         let mut at = self.rest;
-        self.attempts.iter().map(move |took| {
-            let mut text = || self.text_at(next(&self.texts, &mut at).flatten()).unwrap_or_default();
-            let (target, address, outcome) = (text(), text(), text());
-            let time = |microseconds: Option<u64>| microseconds.map(Duration::from_micros);
-            let (dns, connect, tls, wait) = (time(took.dns), time(took.connect), time(took.tls), time(took.wait));
-            Attempt { target, address, outcome, dns, connect, tls, wait, reused: took.reused }
-        })
+        (0..self.attempts).map_while(move |_| self.attempt(&mut at))
     }
 
     /// Names, in lower case, and values of the request's header fields, as the plugins have left them, if that was asked
@@ -335,6 +398,20 @@ impl Report {
     /// # Exchange::get("/a?b=c").header("x-a", "1").over(&hook, testing::ended(200));
     /// ```
     pub fn request_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.request_fields().map(named)
+    }
+
+    /// The same, with names as bytes, which costs less.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, exchange::Parts, testing::{self, Exchange, Hook}};
+    /// # let hook = Hook(|_: &Ended, _: &Response, _: &Request| {
+    /// let report = exchange::report(Parts { request_headers: true, ..Parts::default() }).expect("in a log hook");
+    /// assert!(report.request_fields().any(|(name, value)| name == b"x-a" && value == b"1"));
+    /// # });
+    /// # Exchange::get("/a?b=c").header("x-a", "1").over(&hook, testing::ended(200));
+    /// ```
+    pub fn request_fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.fields(self.headers_at())
     }
 
@@ -349,49 +426,85 @@ impl Report {
     /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
     /// ```
     pub fn response_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.response_fields().map(named)
+    }
+
+    /// The same, with names as bytes, which costs less.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, exchange::Parts, testing::{self, Exchange, Hook}};
+    /// # let hook = Hook(|_: &Ended, _: &Response, _: &Request| {
+    /// let report = exchange::report(Parts { response_headers: true, ..Parts::default() }).expect("in a log hook");
+    /// assert_eq!(report.response_fields().count(), report.response_headers().count());
+    /// # });
+    /// # Exchange::get("/a?b=c").over(&hook, testing::ended(200));
+    /// ```
+    pub fn response_fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut at = self.headers_at();
-        while let Some(Some(_)) = next(&self.texts, &mut at) {}
+        while Place::next(&self.account, &mut at).is_some_and(|name| name.length != NONE) {}
         self.fields(at)
     }
 
     fn headers_at(&self) -> usize {
         let mut at = self.rest;
-        for _ in 0..3 * self.attempts.len() {
-            next(&self.texts, &mut at);
-        }
+        (0..self.attempts).map_while(|_| self.attempt(&mut at)).count();
         at
     }
 
-    fn fields(&self, mut at: usize) -> impl Iterator<Item = (&str, &[u8])> {
+    fn attempt(&self, at: &mut usize) -> Option<Attempt<'_>> {
+        let mut time = || {
+            let bytes = self.account.get(*at..)?.first_chunk()?;
+            *at += bytes.len();
+            Some(Some(u64::from_le_bytes(*bytes)).filter(|time| *time != NO_TIME).map(Duration::from_micros))
+        };
+        let (dns, connect, tls, wait) = (time()?, time()?, time()?, time()?);
+        let reused = *self.account.get(*at)? == 1;
+        *at += 1;
+        let mut text = || Some(str::from_utf8(Place::next(&self.account, at)?.of(&self.account)?).unwrap_or_default());
+        Some(Attempt { target: text()?, address: text()?, outcome: text()?, dns, connect, tls, wait, reused })
+    }
+
+    fn fields(&self, mut at: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
         std::iter::from_fn(move || {
-            let name = self.text_at(next(&self.texts, &mut at)?)?;
-            let value = next(&self.texts, &mut at)??;
-            Some((name, self.texts.get(value).unwrap_or_default()))
+            let name = Place::next(&self.account, &mut at)?.of(&self.account)?;
+            let value = Place::next(&self.account, &mut at)?.of(&self.account)?;
+            Some((name, value))
         })
     }
 
-    fn text(&self, index: usize) -> Option<&str> {
-        self.text_at(self.named.get(index).cloned().flatten())
-    }
-
-    fn text_at(&self, text: Option<Text>) -> Option<&str> {
-        // A target's bytes may be any.
-        Some(str::from_utf8(self.texts.get(text?)?).unwrap_or_default())
+    fn text(&self, text: Text) -> Option<&str> {
+        Some(str::from_utf8(self.bytes(text)?).unwrap_or_default())
     }
 }
 
-/// The text at `at`, which goes on to the next. The inner `None`: it is not there.
-fn next(texts: &[u8], at: &mut usize) -> Option<Option<Text>> {
-    let length = texts.get(*at..)?.first_chunk::<4>()?;
-    *at += 4;
-    match u32::from_le_bytes(*length) {
-        u32::MAX => Some(None),
-        length => {
-            let text = *at..*at + length as usize;
-            *at = text.end;
-            Some(Some(text))
+fn named<'h>((name, value): (&'h [u8], &'h [u8])) -> (&'h str, &'h [u8]) {
+    (str::from_utf8(name).unwrap_or_default(), value)
+}
+
+impl Place {
+    const NONE: Self = Self { begin: 0, length: NONE };
+
+    /// The one at `at`, which goes on to the next.
+    fn next(account: &[u8], at: &mut usize) -> Option<Self> {
+        let length = number(account, at)?;
+        let begin = *at;
+        if length != NONE {
+            *at = begin + length as usize;
         }
+        Some(Self { begin, length })
     }
+
+    fn of(self, account: &[u8]) -> Option<&[u8]> {
+        // What is not there is longer than any account.
+        account.get(self.begin..)?.get(..self.length as usize)
+    }
+}
+
+/// The number at `at`, which goes on to what follows.
+fn number(account: &[u8], at: &mut usize) -> Option<u32> {
+    let bytes = account.get(*at..)?.first_chunk()?;
+    *at += bytes.len();
+    Some(u32::from_le_bytes(*bytes))
 }
 
 /// What was tried to reach the upstream.

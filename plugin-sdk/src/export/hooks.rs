@@ -2,7 +2,7 @@
 //! gateway's calls get there.
 
 use super::Exported;
-use crate::bindings::imports::tidegate::plugin::{decision, types::Verdict};
+use crate::bindings::imports::tidegate::plugin::{decision, exchange::Outcome, types::Verdict};
 use crate::bindings::plugin::exports::tidegate::plugin::lifecycle::{Activation, BodyMode};
 use crate::bindings::{on_log, on_request, on_request_body, on_response, on_response_body, on_timer};
 use crate::hook::{Chunk, Decision};
@@ -118,8 +118,19 @@ exported!(
     on_response_body::exports::tidegate::plugin::response_body_hook::Guest,
     chunk
 );
-exported!(OnLog, on_log, on_log::exports::tidegate::plugin::log_hook::Guest);
 exported!(OnTimer, on_timer, on_timer::exports::tidegate::plugin::timer_hook::Guest);
+
+/// An exported plugin with a hook of this kind.
+pub trait OnLog: Exported {
+    /// Run it.
+    fn on_log(config: &Self::Config, ended: Outcome) -> returned::OnLog;
+}
+
+impl<P: OnLog> on_log::exports::tidegate::plugin::log_hook::Guest for P {
+    fn on_log(ended: Outcome) {
+        P::on_log(configured::<P>(), ended);
+    }
+}
 
 /// # Panics
 /// If the gateway calls a hook before `configure`, which its contract rules out.

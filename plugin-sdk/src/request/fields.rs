@@ -1,9 +1,10 @@
 //! The header section of the current request, read and edited.
 
 use super::Request;
+use crate::edits::Way;
 use crate::host;
 use crate::template::Values;
-use crate::{HeaderEdits, HeaderName, HeaderValue};
+use crate::{HeaderEdits, HeaderName, HeaderValue, OpenValue};
 
 impl Request {
     /// The first header field of this name.
@@ -36,6 +37,24 @@ impl Request {
     pub fn header_all(&self, name: impl AsRef<str>) -> Vec<HeaderValue> {
         self.edits.settle();
         host::request::header_values(name.as_ref()).into_iter().map(Into::into).collect()
+    }
+
+    /// The header field of this name, if there is just one: of several that should be one, none can be
+    /// believed.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{prelude::*, testing::{Exchange, Hook}};
+    /// let told = Hook(|request: &mut Request| match request.sole_header("authorization") {
+    ///     Some(value) => Flow::reply(200).body(value.as_bytes()),
+    ///     None => Flow::reply(401).empty(),
+    /// });
+    /// let exchange = || Exchange::get("/").header("authorization", "Basic YTpi");
+    /// assert_eq!(exchange().request(&told).reply().text(), "Basic YTpi");
+    /// assert_eq!(exchange().header("Authorization", "Basic Yzpk").request(&told).reply().status, 401);
+    /// ```
+    pub fn sole_header(&self, name: impl AsRef<str>) -> Option<HeaderValue> {
+        self.edits.settle();
+        host::request::sole_header(name.as_ref()).map(Into::into)
     }
 
     /// The whole header section. Costly: prefer to ask for what you need.
@@ -187,6 +206,59 @@ impl Request {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn edit_headers(&mut self, edits: &HeaderEdits) {
-        edits.send(&Values::of(self), |ready| self.edits.send_ready(ready));
+        self.edit_headers_with(edits, &[]);
+    }
+
+    /// As [`edit_headers`](Self::edit_headers), with the values that the edits leave [open](HeaderEdits::set_open), in their
+    /// order.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{HeaderEdits, prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let mut edits = HeaderEdits::default();
+    /// edits.set_open(&"x-client".parse()?)?;
+    /// let tell = Hook(move |request: &mut Request| {
+    ///     let client = exchange::client_ip().to_string();
+    ///     request.edit_headers_with(&edits, &[client.as_str().into()]);
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/");
+    /// assert_eq!(exchange.request(&tell), Outcome::Next);
+    /// assert_eq!(exchange.upstream_headers().first("x-client"), Some("192.0.2.1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn edit_headers_with(&mut self, edits: &HeaderEdits, open: &[OpenValue<'_>]) {
+        self.edits.settle();
+        let way = Way { list: host::request::edit, ready: host::ready_edits::edit_request };
+        self.edits.note(edits.send(way, &Values::of(self), open));
+    }
+
+    /// Edits the answer before there is one: what a plugin knows now that it will have to say then is said at once, and
+    /// needs no response hook. The answer is edited when this plugin's turn comes among the response hooks, before its own if
+    /// it has one, whatever answers: the upstream, the gateway itself, or a plugin, this one included. If this hook fails,
+    /// nothing is edited.
+    ///
+    /// `open` are the values that the edits leave [open](HeaderEdits::set_open), in their order. All plugins of an exchange
+    /// may so make 200 edits, with 64 KiB of names and values; an edit beyond that makes the hook fail.
+    ///
+    /// ```
+    /// # use tidegate_sdk::{HeaderEdits, prelude::*, testing::{Exchange, Hook, Outcome}};
+    /// let mut edits = HeaderEdits::default();
+    /// edits.set(&"x-quota".parse()?, "1000".parse()?)?;
+    /// edits.set_open(&"x-quota-left".parse()?)?;
+    ///
+    /// let tell = Hook(move |request: &mut Request| {
+    ///     let left: u64 = 999;
+    ///     request.edit_answer(&edits, &[left.into()]);
+    ///     Flow::Next
+    /// });
+    /// let mut exchange = Exchange::get("/").answer(200, &[("x-quota-left", "none of the upstream's business")]);
+    /// assert_eq!(exchange.request(&tell), Outcome::Next);
+    /// assert_eq!(exchange.client_headers().all("x-quota-left"), ["999"]);
+    /// assert_eq!(exchange.client_headers().first("x-quota"), Some("1000"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn edit_answer(&mut self, edits: &HeaderEdits, open: &[OpenValue<'_>]) {
+        let way = Way { list: host::exchange::edit_answer, ready: host::ready_edits::edit_answer };
+        self.edits.note(edits.send(way, &Values::of(self), open));
     }
 }

@@ -296,9 +296,9 @@ impl<P: Plugin> Passage<'_, P> {
     }
 
     fn response(&mut self) {
-        if let Some(hook) = self.hooks.response
-            && let Outcome::Failed(reason) = self.attempt(hook)
-        {
+        let edited = self.exchange.state.edit_in_advance();
+        let asked = self.hooks.response.filter(|_| edited.is_ok()).map(|hook| self.attempt(hook));
+        if let (Err(reason), _) | (_, Some(Outcome::Failed(reason))) = (edited, asked) {
             self.fail(reason);
         }
         if let Some(hook) = self.hooks.response_body

@@ -104,8 +104,8 @@ impl Headers {
     /// All edits, or none.
     pub(super) fn edit(&mut self, edits: &[Edit]) -> Result<(), String> {
         let mut edited = self.0.clone();
-        // All are looked at before any is made, as in the gateway: the first that is none is the reason.
-        edits.iter().try_for_each(possible)?;
+        // All are looked at before any is made, as in the gateway.
+        check(edits)?;
         for edit in edits {
             make(&mut edited, edit)?;
             if edited.len() > limits::HEADER_FIELDS {
@@ -120,6 +120,34 @@ impl Headers {
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(name, value)| (name, value.escape_ascii().to_string()))).finish()
+    }
+}
+
+/// Whether all of them are edits that a plugin may make; the first that is none is the reason.
+pub(in crate::testing) fn check(edits: &[Edit]) -> Result<(), String> {
+    edits.iter().try_for_each(possible)
+}
+
+/// The field that an edit brings, if it brings one.
+pub(in crate::testing) fn field(edit: &mut Edit) -> Option<&mut Header> {
+    match edit {
+        Edit::Set(field) | Edit::Append(field) | Edit::Replace(field) | Edit::Add(field) => Some(field),
+        Edit::Remove(_) | Edit::Rename(_) => None,
+    }
+}
+
+pub(in crate::testing) fn has_value(edit: &Edit) -> bool {
+    !matches!(edit, Edit::Remove(_) | Edit::Rename(_))
+}
+
+/// Of its names and its value.
+pub(in crate::testing) fn bytes(edit: &Edit) -> usize {
+    match edit {
+        Edit::Set(field) | Edit::Append(field) | Edit::Replace(field) | Edit::Add(field) => {
+            field.name.len() + field.value.len()
+        }
+        Edit::Remove(name) => name.len(),
+        Edit::Rename(renaming) => renaming.old.len() + renaming.new.len(),
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod identity;
 pub(crate) mod kv;
 pub(crate) mod metrics;
 pub(crate) mod places;
+pub(crate) mod ready_edits;
 pub(crate) mod request;
 pub(crate) mod response;
 
@@ -92,11 +93,21 @@ fn count() {
 }
 
 pub(crate) mod client {
+    use std::net::IpAddr;
+
     use super::current;
+    pub(crate) use crate::bindings::imports::tidegate::plugin::client::IpAddress;
     use crate::exchange::ClientCertificate;
 
     pub(crate) fn address() -> String {
         current(|state| state.client.ip().to_string())
+    }
+
+    pub(crate) fn ip() -> IpAddress {
+        match current(|state| state.client.ip()) {
+            IpAddr::V4(address) => IpAddress::V4(address.to_bits()),
+            IpAddr::V6(address) => IpAddress::V6(((address.to_bits() >> 64) as u64, address.to_bits() as u64)),
+        }
     }
 
     pub(crate) fn port() -> u16 {
@@ -121,8 +132,10 @@ pub(crate) mod exchange {
 
     use super::{State, current, limits};
     use crate::bindings::imports::tidegate::plugin::exchange::{Account, Outcome, Parts, Timings};
-    use crate::testing::Headers;
+    use crate::exchange::Ended;
+    use crate::host::types::Edit;
     use crate::testing::state::RequestHead;
+    use crate::testing::{Headers, headers};
 
     const ID: &str = "00112233445566778899aabbccddeeff";
 
@@ -176,6 +189,24 @@ pub(crate) mod exchange {
         );
     }
 
+    pub(crate) fn edit_answer(edits: &[Edit]) -> Result<(), String> {
+        current(|state| {
+            headers::check(edits)?;
+            if state.response.is_some() || state.sent {
+                return Err("only a request hook edits the answer in advance".to_owned());
+            }
+            let (most, bytes) = (limits::HEADER_FIELDS, limits::EDIT_BYTES);
+            let all = || state.in_advance.iter().flatten().chain(edits);
+            if all().count() > most || all().map(headers::bytes).sum::<usize>() > bytes {
+                return Err(format!(
+                    "an answer is edited in advance by at most {most} edits, of {bytes} bytes together"
+                ));
+            }
+            state.in_advance.push(edits.to_vec());
+            Ok(())
+        })
+    }
+
     /// What the gateway would pack: see the contract.
     pub(crate) fn report(asked: Parts) -> Option<Account> {
         current(|state| state.ended.is_some().then(|| account(state, asked)))
@@ -220,17 +251,17 @@ pub(crate) mod exchange {
             None => u32::MAX.to_le_bytes().to_vec(),
         });
         // No target is tried natively.
-        Account { client_port: state.client.port(), attempts: Vec::new(), texts: packed.collect() }
+        let numbers = [state.client.port().into(), 0_u32].map(u32::to_le_bytes);
+        numbers.into_iter().flatten().chain(packed).collect()
     }
 
     /// As the gateway tells it.
-    pub(crate) fn ended() -> Option<Outcome> {
+    pub(crate) fn outcome(ended: &Ended) -> Outcome {
         let microseconds = |time: Duration| time.as_micros() as u64;
-        let ended = current(|state| state.ended.clone())?;
-        Some(Outcome {
+        Outcome {
             status: ended.status,
             upstream_status: ended.upstream_status,
-            failure: ended.failure,
+            failure: ended.failure.clone(),
             timings: Timings {
                 answered: microseconds(ended.answered),
                 upstream: ended.upstream.map(microseconds),
@@ -240,7 +271,7 @@ pub(crate) mod exchange {
             received: ended.received,
             sent: ended.sent,
             begun: microseconds(ended.begun.duration_since(UNIX_EPOCH).unwrap_or_default()),
-        })
+        }
     }
 }
 

@@ -7,6 +7,10 @@ use std::time::Duration;
 pub(super) const SCRATCH_BYTES: usize = 64 << 10;
 /// Values of it.
 pub(super) const SCRATCH_VALUES: usize = 256;
+/// Lists of edits that an instance may have ready.
+pub(super) const READY_EDITS: usize = 64;
+/// Bytes of names and values in all of them; and in those by which one exchange's answer is edited in advance.
+pub(super) const EDIT_BYTES: usize = 64 << 10;
 /// Host calls that one hook may make.
 pub(super) const PLUGIN_HOST_CALLS: u32 = 10_000;
 /// The largest body of an answer to a plugin's own request.

@@ -152,7 +152,7 @@ impl Exchange {
     /// assert_eq!(exchange.client_status(), 418);
     /// ```
     pub fn client_status(&self) -> u16 {
-        self.state.response.as_ref().unwrap_or(&self.state.answer).status
+        self.state.answer().status
     }
 
     /// The response's header section, as edited so far.
@@ -168,7 +168,11 @@ impl Exchange {
     /// assert_eq!(exchange.client_headers().iter().collect::<Vec<_>>(), [("etag", b"1".as_slice())]);
     /// ```
     pub fn client_headers(&self) -> Headers {
-        self.state.response.as_ref().unwrap_or(&self.state.answer).headers.clone()
+        let mut headers = self.state.answer().headers.clone();
+        for edits in &self.state.in_advance {
+            headers.edit(edits).unwrap_or_else(|problem| panic!("the answer cannot be edited: {problem}"));
+        }
+        headers
     }
 
     /// The username of whoever the request was authenticated as.

@@ -28,6 +28,8 @@ pub(super) struct State {
     /// There is one once the request is past changing.
     pub(super) response: Option<ResponseHead>,
     pub(super) response_body: Content,
+    /// How the plugin wants the answer edited, as it has said before there was one: by each call a list.
+    pub(super) in_advance: Vec<Vec<types::Edit>>,
     /// Both heads are past changing.
     pub(super) sent: bool,
     pub(super) ended: Option<Ended>,
@@ -68,8 +70,10 @@ pub(super) struct State {
     pub(super) held: BTreeMap<String, u32>,
     /// Places that the exchange holds.
     pub(super) places: Vec<String>,
-    /// The answer, if there is one, for want of the place that the hook has the exchange wait for.
-    pub(super) queued: Option<Option<types::Reply>>,
+    /// What comes of what the hook has the exchange wait for.
+    pub(super) awaited: Option<Awaited>,
+    /// Passwords that were right, each with what is kept of it.
+    pub(super) known_passwords: Vec<(Vec<u8>, Vec<u8>)>,
     /// Keys and values.
     pub(super) kept: BTreeMap<String, Vec<u8>>,
     /// Who judges signatures that cannot be computed natively.
@@ -79,6 +83,19 @@ pub(super) struct State {
     /// What they were asked: method and URL, body.
     pub(super) asked: Vec<(String, Vec<u8>)>,
     pub(super) log: Vec<(Level, String)>,
+}
+
+/// What comes of what an exchange waits for.
+#[derive(Debug, Clone)]
+pub(super) enum Awaited {
+    /// It goes on.
+    Nothing,
+    /// This is its answer.
+    Reply(types::Reply),
+    /// It is let in as this one.
+    Caller(Caller),
+    /// It is that of the consumer of this name.
+    Anonymous(String),
 }
 
 /// What a plugin is called for.
@@ -177,6 +194,7 @@ impl State {
             body_limit: None,
             response: None,
             response_body: Content::default(),
+            in_advance: Vec::new(),
             sent: false,
             ended: None,
             answer: ResponseHead { status: 200, headers: Headers::default() },
@@ -202,7 +220,8 @@ impl State {
             counters: Counters::Own,
             held: BTreeMap::new(),
             places: Vec::new(),
-            queued: None,
+            awaited: None,
+            known_passwords: Vec::new(),
             kept: BTreeMap::new(),
             signatures: None,
             servers: Vec::new(),
@@ -223,6 +242,20 @@ impl State {
         (self.response, self.response_body) = (before.response, before.response_body);
         (self.chosen_upstream, self.caller) = (before.chosen_upstream, before.caller);
         self.hides_groups = before.hides_groups;
+        self.in_advance = before.in_advance;
+    }
+
+    /// The answer, as edited so far.
+    pub(super) fn answer(&self) -> &ResponseHead {
+        self.response.as_ref().unwrap_or(&self.answer)
+    }
+
+    /// Edit the answer as the plugin has asked for in advance.
+    pub(super) fn edit_in_advance(&mut self) -> Result<(), String> {
+        let lists = std::mem::take(&mut self.in_advance);
+        let answer = &self.answer;
+        let response = self.response.get_or_insert_with(|| answer.clone());
+        lists.iter().try_for_each(|edits| response.headers.edit(edits))
     }
 
     /// A plugin's answer becomes the response, if it can be sent.

@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use tidegate_sdk::identity::Consumer;
 use tidegate_sdk::testing::{self, Exchange, Hook, Outcome};
 
@@ -9,64 +11,37 @@ fn its_cases_come_out_as_expected() {
 }
 
 #[test]
-fn a_password_that_was_right_is_remembered_with_its_hash() {
+fn a_password_that_was_right_is_known_with_its_hash() {
     let plugin: Settings = testing::configure(json!({})).unwrap();
     let mut exchange = alice("plain:open sesame", "alice:open sesame");
-    assert_eq!(remembered(&mut exchange), None);
+    assert!(!is_known(&mut exchange));
     assert_eq!(exchange.request(&plugin), Outcome::Next);
-    assert_eq!(remembered(&mut exchange), Some(Vec::new()));
+    assert!(is_known(&mut exchange));
+    assert_eq!(exchange.request(&plugin), Outcome::Next);
     // With another hash it is a password that was never seen.
     let mut exchange = exchange.credential_field("password", "plain:close sesame");
+    assert!(!is_known(&mut exchange));
     assert_eq!(exchange.request(&plugin).reply().status, 401);
 }
 
 #[test]
-fn what_is_remembered_is_not_verified_again() {
-    let plugin: Settings = testing::configure(json!({})).unwrap();
-    let remember = Hook(|_: &mut Request| -> Result {
-        kv::set(&remembered_as(b"no hash", b"open sesame"), [], None)?;
-        Ok(Flow::Next)
-    });
-    let mut exchange = alice("no hash", "alice:open sesame");
-    assert!(exchange.request(&plugin).failure().contains("no hash of a password"));
-    assert_eq!(exchange.request(&remember), Outcome::Next);
-    assert_eq!(exchange.request(&plugin), Outcome::Next);
-    assert_eq!(exchange.consumer(), Some("alice"));
-}
-
-#[test]
-fn a_wrong_password_is_not_remembered() {
+fn a_wrong_password_is_not_known() {
     let plugin: Settings = testing::configure(json!({})).unwrap();
     let mut exchange = alice("plain:close sesame", "alice:open sesame");
     assert_eq!(exchange.request(&plugin).reply().status, 401);
-    assert_eq!(remembered(&mut exchange), None);
+    assert!(!is_known(&mut exchange));
+    assert_eq!(exchange.consumer(), None);
 }
 
 #[test]
-fn hash_and_password_are_told_apart() {
-    let named = Hook(|_: &mut Request| {
-        assert_ne!(remembered_as(b"hash", b"password"), remembered_as(b"hashpass", b"word"));
-        Flow::Next
-    });
-    assert_eq!(Exchange::get("/").request(&named), Outcome::Next);
-}
-
-#[test]
-fn an_unknown_username_takes_as_long_as_the_last_known_one() {
-    let plugin: Settings = testing::configure(json!({})).unwrap();
-    let told = Hook(|_: &mut Request| Flow::reply(200).body(decoy()));
-    assert_eq!(Exchange::get("/").request(&told).reply().text(), RECOMMENDED);
-    for presented in ["alice:open sesame", "alice:wrong"] {
-        let mut exchange = alice("plain:open sesame", presented);
-        assert!(!matches!(exchange.request(&plugin), Outcome::Failed(_)));
-        assert_eq!(exchange.request(&told).reply().text(), "plain:open sesame");
-    }
-    // Something that is verified, and is nobody's.
-    let verified = Hook(|_: &mut Request| -> Result {
-        assert!(!crypto::verify_password(RECOMMENDED, "")?);
-        Ok(Flow::Next)
-    });
-    assert_eq!(Exchange::get("/").request(&verified), Outcome::Next);
+fn whoever_has_no_right_password_is_let_through_as_the_anonymous_consumer_of_whom_there_has_to_be_one() {
+    let plugin: Settings = testing::configure(json!({ "anonymous": "guest" })).unwrap();
+    let guest = || Consumer { username: "guest".into(), ..Consumer::default() };
+    let mut exchange = alice("plain:open sesame", "alice:wrong").known_consumer(guest());
+    assert_eq!(exchange.request(&plugin), Outcome::Next);
+    assert_eq!(exchange.consumer(), Some("guest"));
+    let mut exchange = alice("plain:open sesame", "alice:wrong");
+    assert_eq!(exchange.request(&plugin).failure(), "there is no consumer \"guest\"");
 }
 
 /// A request with this username and password, where Alice's password is kept as `hash`.
@@ -78,19 +53,13 @@ fn alice(hash: &str, presented: &str) -> Exchange {
         .header("authorization", format!("Basic {}", BASE64.encode(presented)))
 }
 
-/// What is kept of "open sesame", however it was verified.
-fn remembered(exchange: &mut Exchange) -> Option<Vec<u8>> {
-    let told = Hook(|_: &mut Request| -> Result {
-        let hashes = [b"plain:open sesame".as_slice(), b"plain:close sesame"];
-        for hash in hashes {
-            if let Some(kept) = kv::get(&remembered_as(hash, b"open sesame"))? {
-                return Ok(Flow::reply(200).body(kept));
-            }
-        }
-        Ok(Flow::Next)
+/// Whether "open sesame" lets in without being verified.
+fn is_known(exchange: &mut Exchange) -> bool {
+    let known = Cell::new(false);
+    let asked = Hook(|_: &mut Request| {
+        known.set(identity::authenticate_by_password(KIND, "alice", "open sesame"));
+        Flow::Next
     });
-    match exchange.request(&told) {
-        Outcome::Reply(reply) => Some(reply.body),
-        _ => None,
-    }
+    assert_eq!(exchange.request(&asked), Outcome::Next);
+    known.get()
 }

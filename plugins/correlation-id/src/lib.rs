@@ -1,7 +1,10 @@
 //! Gives every request an id that upstreams and logs can follow it by, unless it brings one. Settings
 //! are those of Kong's plugin of this name.
 
+use std::cell::OnceCell;
+
 use tidegate_sdk::prelude::*;
+use tidegate_sdk::{HeaderEdits, OpenValue};
 
 use self::generator::Generator;
 
@@ -26,37 +29,29 @@ struct Settings {
     /// Tell the client the id, too.
     #[config(default = false)]
     echo_downstream: bool,
+    /// Sets the header, on the request and, if it is echoed, on the answer.
+    #[serde(skip)]
+    edits: OnceCell<HeaderEdits>,
 }
 
 impl RequestHook<Result> for Settings {
     fn on_request(&self, request: &mut Request) -> Result {
-        if self.brings_id(request) {
+        if let Some(theirs) = self.brought(request) {
+            self.echo(request, &theirs);
             return Ok(Flow::Next);
         }
         let id = match self.of_trace(request) {
             Some(id) => id,
             None => self.generator.make()?,
         };
-        request.set_header(&self.header_name, id);
+        let id = HeaderValue::from(id);
+        request.edit_headers_with(self.edits(), &[OpenValue::from(&id)]);
+        self.echo(request, &id);
         Ok(Flow::Next)
     }
 }
 
-impl ResponseHook for Settings {
-    fn on_response(&self, response: &mut Response, request: &Request) -> Flow {
-        // What the upstream was told, which saves keeping it anywhere else.
-        if let Some(id) = request.header(&self.header_name) {
-            response.set_header(&self.header_name, id);
-        }
-        Flow::Next
-    }
-
-    fn needed(&self) -> bool {
-        self.echo_downstream
-    }
-}
-
-export!(Settings: RequestHook, ResponseHook, priority = 100_001);
+export!(Settings: RequestHook, priority = 100_001);
 
 /// Longer ids are not kept: they go into every line of every log on the way.
 const LONGEST: usize = 128;
@@ -75,10 +70,25 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether the request has one id that may stay. Most have none, which costs less to find out.
-    fn brings_id(&self, request: &Request) -> bool {
-        request.header(&self.header_name).is_some_and(|id| is_sane(id.as_bytes()))
-            && request.header_all(&self.header_name).len() == 1
+    /// The one id that the request brings, if it may stay. Most bring none, which costs less to find out.
+    fn brought(&self, request: &Request) -> Option<HeaderValue> {
+        let id = request.header(&self.header_name).filter(|id| is_sane(id.as_bytes()))?;
+        (request.header_all(&self.header_name).len() == 1).then_some(id)
+    }
+
+    fn echo(&self, request: &mut Request, id: &HeaderValue) {
+        if self.echo_downstream {
+            request.edit_answer(self.edits(), &[OpenValue::from(id)]);
+        }
+    }
+
+    fn edits(&self) -> &HeaderEdits {
+        self.edits.get_or_init(|| {
+            let mut edits = HeaderEdits::default();
+            // What cannot be set was refused as a setting.
+            let _ = edits.set_open(&self.header_name);
+            edits
+        })
     }
 
     fn of_trace(&self, request: &Request) -> Option<Vec<u8>> {

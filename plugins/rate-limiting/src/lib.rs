@@ -25,7 +25,7 @@ impl RequestHook<Result> for Limiter {
         };
         if hit.allowed {
             if let Some(headers) = &self.headers {
-                headers.note(&hit, |note| exchange::set(SCRATCH_KEY, note));
+                headers.tell(request, &hit);
             }
             return Ok(Flow::Next);
         }
@@ -39,23 +39,7 @@ impl RequestHook<Result> for Limiter {
     }
 }
 
-impl ResponseHook for Limiter {
-    fn on_response(&self, response: &mut Response, _: &Request) -> Flow {
-        if let (Some(headers), Some(noted)) = (&self.headers, exchange::get(SCRATCH_KEY)) {
-            headers.set(response, &noted);
-        }
-        Flow::Next
-    }
-
-    fn needed(&self) -> bool {
-        self.headers.is_some()
-    }
-}
-
-export!(Limiter: RequestHook, ResponseHook, priority = 910);
-
-/// Where the request hook leaves what is left for the response hook.
-const SCRATCH_KEY: &str = "left";
+export!(Limiter: RequestHook, priority = 910);
 
 fn message_only(status: u16, message: &str) -> Flow {
     Flow::reply(status).json(&json!({ "message": message }))

@@ -45,8 +45,8 @@ pub(crate) struct Refusal {
 
 impl Limiter {
     pub(crate) fn hit(&self, request: &Request, cost: u64) -> Result<Decision, counters::Error> {
-        let hit = if self.counts_here { counters::hit_here } else { counters::hit };
-        hit(&self.subject.of(request), cost, &self.limits)
+        let hit = if self.counts_here { Subject::hit_here } else { Subject::hit };
+        hit(&self.subject, request, cost, &self.limits)
     }
 }
 
@@ -73,7 +73,7 @@ impl TryFrom<Settings> for Limiter {
         }
         let headers = match settings.headers {
             _ if settings.hide_client_headers => None,
-            headers => Some(Told::new(&windows, headers != Headers::Ietf, headers != Headers::Kong)),
+            headers => Some(Told::new(&windows, headers != Headers::Ietf, headers != Headers::Kong)?),
         };
         let named = Named {
             header_name: settings.header_name,

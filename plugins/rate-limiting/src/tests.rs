@@ -10,9 +10,7 @@ fn configured(config: serde_json::Value) -> Limiter {
 #[track_caller]
 fn passes(plugin: &Limiter, exchange: &mut Exchange) -> Headers {
     assert_eq!(exchange.request(plugin), Outcome::Next);
-    let mut answered = exchange.clone();
-    assert_eq!(answered.response(plugin), Outcome::Next);
-    answered.client_headers()
+    exchange.client_headers()
 }
 
 #[test]
@@ -27,8 +25,11 @@ fn exactly_as_many_pass_as_may_and_each_is_told_how_many_are_left() {
     let reply = exchange.request(&plugin).reply();
     assert_eq!((reply.status, reply.json()), (429, json!({ "message": "API rate limit exceeded" })));
     assert_eq!(reply.headers.first("retry-after"), Some("60"));
-    assert_eq!(exchange.response(&plugin), Outcome::Next);
-    assert_eq!(exchange.client_headers().first("retry-after"), Some("60"), "the response hook leaves it as it is");
+    assert_eq!(
+        exchange.client_headers().all("ratelimit-remaining"),
+        ["0"],
+        "its reply is not told as if it had passed"
+    );
 }
 
 #[test]

@@ -1,112 +1,164 @@
 //! What clients are told of limits, in Kong's headers and in those of the IETF's draft
 //! (draft-ietf-httpapi-ratelimit-headers-10).
 
+use std::cmp::Reverse;
 use std::fmt::Write;
 use std::time::Duration;
 
-use tidegate_sdk::counters::Decision;
+use tidegate_sdk::counters::{Decision, Standing};
 use tidegate_sdk::prelude::*;
+use tidegate_sdk::template::Template;
+use tidegate_sdk::{HeaderEdits, OpenValue};
 
 use crate::window::{LIMITS, Window};
 
-/// The headers of some windows, as far as they are always the same.
+/// The headers of some windows.
 pub(crate) struct Told {
     windows: Vec<Names>,
     kong: bool,
     /// `RateLimit-Policy`, if it is sent.
     policy: Option<String>,
+    /// All of them, with the values that differ from request to request left open.
+    edits: HeaderEdits,
 }
 
 struct Names {
     /// As the draft has it, in quotes.
     quoted: String,
     /// `X-RateLimit-Limit-…`, and its value.
-    limit: (String, String),
+    limit: (HeaderName, String),
     /// `X-RateLimit-Remaining-…`.
-    remaining: String,
+    remaining: HeaderName,
     length: Duration,
 }
 
+/// The value of a header.
+enum Value<'t> {
+    /// The same for every request.
+    Fixed(&'t str),
+    Open(OpenValue<'t>),
+}
+
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STANDINGS: HeaderName = HeaderName::from_static("ratelimit");
+/// The most values that are left open: the three of the tightest window, one of each, and all of them in one.
+const OPEN: usize = 3 + LIMITS + 1;
+
 impl Told {
-    pub(crate) fn new(windows: &[Window], kong: bool, ietf: bool) -> Self {
-        let named = windows.iter().map(|window| Names {
-            quoted: format!("\"{}\"", window.name.to_lowercase()),
-            limit: (format!("x-ratelimit-limit-{}", window.name.to_lowercase()), window.limit.max.to_string()),
-            remaining: format!("x-ratelimit-remaining-{}", window.name.to_lowercase()),
-            length: window.limit.window,
-        });
-        let windows: Vec<Names> = named.collect();
+    /// # Errors
+    /// There is a window whose name is no part of a header's.
+    pub(crate) fn new(windows: &[Window], kong: bool, ietf: bool) -> Result<Self, String> {
+        let windows = windows.iter().map(Names::of).collect::<Result<Vec<_>, _>>()?;
         let policy = ietf.then(|| list(&windows, |names, item| names.policy(item)));
-        Self { windows, kong, policy }
-    }
-
-    /// What the response hook needs to know of a hit.
-    pub(crate) fn note(&self, hit: &Decision, keep: impl FnOnce(&[u8])) {
-        let mut note = [[[0; 8]; 2]; LIMITS];
-        for ([remaining, reset], standing) in note.iter_mut().zip(&hit.standings) {
-            *remaining = standing.remaining.to_le_bytes();
-            *reset = seconds(standing.reset).to_le_bytes();
-        }
-        let noted = note.get(..hit.standings.len()).unwrap_or_default();
-        keep(noted.as_flattened().as_flattened());
-    }
-
-    /// Tell the client how many requests are left, as it was noted.
-    pub(crate) fn set(&self, response: &mut Response, noted: &[u8]) {
-        let left = noted.as_chunks().0.as_chunks().0.iter().map(|[remaining, reset]| Left {
-            remaining: u64::from_le_bytes(*remaining),
-            reset: u64::from_le_bytes(*reset),
+        let mut told = Self { windows, kong, policy, edits: HeaderEdits::default() };
+        let mut edits = HeaderEdits::default();
+        let any: Vec<Standing> =
+            told.windows.iter().map(|_| Standing { remaining: 0, reset: Duration::ZERO }).collect();
+        let made = told.each(&any, "", |name, value| match value {
+            Value::Fixed(text) => edits.set(name, Template::plain(text)),
+            Value::Open(_) => edits.set_open(name),
         });
-        self.tell(&left.collect::<Vec<_>>(), |name, value| response.set_header(name, value));
+        made?;
+        told.edits = edits;
+        Ok(told)
+    }
+
+    /// Have the answer to `request` tell the client how many requests are left.
+    pub(crate) fn tell(&self, request: &mut Request, hit: &Decision) {
+        let standings = self.standings(&hit.standings);
+        let mut open = [OpenValue::from(0); OPEN];
+        let mut places = open.iter_mut();
+        let _ = self.each(&hit.standings, &standings, |_, value| {
+            if let Value::Open(value) = value
+                && let Some(place) = places.next()
+            {
+                *place = value;
+            }
+            Ok(())
+        });
+        let left = places.len();
+        request.edit_answer(&self.edits, open.get(..OPEN - left).unwrap_or_default());
     }
 
     /// The headers of a refusal.
     pub(crate) fn of_refusal(&self, hit: &Decision) -> Vec<(String, String)> {
-        let left =
-            hit.standings.iter().map(|standing| Left { remaining: standing.remaining, reset: seconds(standing.reset) });
+        let standings = self.standings(&hit.standings);
         let mut headers = Vec::new();
-        self.tell(&left.collect::<Vec<_>>(), |name, value| headers.push((name.to_owned(), value)));
+        let _ = self.each(&hit.standings, &standings, |name, value| {
+            let value = match value {
+                Value::Fixed(text) => text.to_owned(),
+                Value::Open(value) => value.to_string(),
+            };
+            headers.push((name.as_str().to_owned(), value));
+            Ok(())
+        });
         if let Some(wait) = hit.retry_after {
             headers.push(("retry-after".to_owned(), seconds(wait).to_string()));
         }
         headers
     }
 
-    fn tell(&self, left: &[Left], mut tell: impl FnMut(&str, String)) {
+    /// Each header, in order; `standings` is what [`Self::standings`] says of them.
+    fn each<'t>(
+        &'t self,
+        left: &'t [Standing],
+        standings: &'t str,
+        mut tell: impl FnMut(&HeaderName, Value<'t>) -> Result<(), String>,
+    ) -> Result<(), String> {
         if self.kong {
             let pairs = || self.windows.iter().zip(left);
             // The one that is nearest to its end; of two that are equally near, the longer one.
-            let tightest = pairs().min_by_key(|(names, left)| (left.remaining, std::cmp::Reverse(names.length)));
+            let tightest = pairs().min_by_key(|(names, left)| (left.remaining, Reverse(names.length)));
             if let Some((names, left)) = tightest {
-                tell("ratelimit-limit", names.limit.1.clone());
-                tell("ratelimit-remaining", left.remaining.to_string());
-                tell("ratelimit-reset", left.reset.to_string());
+                let limit = names.limit.1.as_str();
+                tell(&LIMIT, if self.windows.len() == 1 { Value::Fixed(limit) } else { Value::Open(limit.into()) })?;
+                tell(&REMAINING, Value::Open(left.remaining.into()))?;
+                tell(&RESET, Value::Open(seconds(left.reset).into()))?;
             }
             for (names, left) in pairs() {
-                tell(&names.limit.0, names.limit.1.clone());
-                tell(&names.remaining, left.remaining.to_string());
+                tell(&names.limit.0, Value::Fixed(&names.limit.1))?;
+                tell(&names.remaining, Value::Open(left.remaining.into()))?;
             }
         }
         if let Some(policy) = &self.policy {
-            let mut left = left.iter();
-            let items = list(&self.windows, |names, item| {
-                if let Some(Left { remaining, reset }) = left.next() {
-                    let _ = write!(item, "{};r={remaining};t={reset}", names.quoted);
-                }
-            });
-            tell("ratelimit-policy", policy.clone());
-            tell("ratelimit", items);
+            tell(&POLICY, Value::Fixed(policy))?;
+            tell(&STANDINGS, Value::Open(standings.into()))?;
         }
+        Ok(())
+    }
+
+    /// The windows' standings in one, if that is sent.
+    fn standings(&self, left: &[Standing]) -> String {
+        if self.policy.is_none() {
+            return String::new();
+        }
+        let mut left = left.iter();
+        list(&self.windows, |names, item| {
+            if let Some(Standing { remaining, reset }) = left.next() {
+                let _ = write!(item, "{};r={remaining};t={}", names.quoted, seconds(*reset));
+            }
+        })
     }
 }
 
-/// How a window stands, in whole seconds.
-struct Left {
-    remaining: u64,
-    reset: u64,
-}
-
 impl Names {
+    fn of(window: &Window) -> Result<Self, String> {
+        let name = window.name.to_lowercase();
+        let header = |of: &str| {
+            let header = format!("x-ratelimit-{of}-{name}").parse::<HeaderName>();
+            header.map_err(|problem| problem.to_string())
+        };
+        Ok(Self {
+            quoted: format!("\"{name}\""),
+            limit: (header("limit")?, window.limit.max.to_string()),
+            remaining: header("remaining")?,
+            length: window.limit.window,
+        })
+    }
+
     fn policy(&self, item: &mut String) {
         let _ = write!(item, "{};q={}", self.quoted, self.limit.1);
         // A part of a second cannot be said.

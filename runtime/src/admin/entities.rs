@@ -17,15 +17,11 @@ use crate::entities::{self, Entry, Error, Index, Kind, Notation, Page, Wish, hid
 use crate::proposal::Current;
 
 /// A list below one of another kind: its last segment, what is in it, and the field by which that belongs there.
-const BELOW: [(Kind, &str, Kind, &str); 11] = [
+const BELOW: [(Kind, &str, Kind, &str); 7] = [
     (Kind::Service, "routes", Kind::Route, "service"),
     (Kind::Service, "plugins", Kind::Plugin, "service"),
     (Kind::Route, "plugins", Kind::Plugin, "route"),
     (Kind::Consumer, "plugins", Kind::Plugin, "consumer"),
-    (Kind::Consumer, "key-auth", Kind::KeyAuth, "consumer"),
-    (Kind::Consumer, "basic-auth", Kind::BasicAuth, "consumer"),
-    (Kind::Consumer, "jwt", Kind::Jwt, "consumer"),
-    (Kind::Consumer, "hmac-auth", Kind::HmacAuth, "consumer"),
     (Kind::Consumer, "acls", Kind::Acl, "consumer"),
     (Kind::Upstream, "targets", Kind::Target, "upstream"),
     (Kind::Upstream, "targets/all", Kind::Target, "upstream"),
@@ -63,7 +59,8 @@ pub(super) fn add(endpoints: &mut Router<Handler>) {
             endpoints.add(Method::GET, &path, Role::Read, get);
         }
     }
-    for (above, last, kind, field) in BELOW {
+    let credential = |kind: Kind| Some((Kind::Consumer, kind.credential()?, kind, "consumer"));
+    for (above, last, kind, field) in BELOW.into_iter().chain(Kind::ALL.into_iter().filter_map(credential)) {
         let list = format!("/{0}/{{{0}}}/{last}", above.spec().collection);
         let of = Of::One { above, kind, field };
         add_list(endpoints, &list, of);

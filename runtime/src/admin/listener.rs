@@ -13,51 +13,40 @@ use super::request::Peer;
 use crate::config::values::Bind;
 use crate::limits;
 use crate::listeners::{SocketFile, make_way};
+use crate::proxy::worker::Listening;
 
-/// An open listener. The file of a unix socket goes with it.
-pub struct Listener {
-    socket: Bound,
-    _file: Option<SocketFile>,
-}
-
-enum Bound {
-    Tcp(std::net::TcpListener),
-    Unix(std::os::unix::net::UnixListener),
-}
+/// An open listener.
+pub struct Listener(Listening);
 
 /// The same, being waited for.
-pub(super) struct Accepting {
-    socket: Either<tokio::net::TcpListener, tokio::net::UnixListener>,
-    _file: Option<SocketFile>,
-}
+pub(super) struct Accepting(Either<tokio::net::TcpListener, tokio::net::UnixListener>);
 
 /// A connection that somebody has made.
 pub(super) type Stream = Either<tokio::net::TcpStream, tokio::net::UnixStream>;
 
-impl Listener {
-    /// Listen on `address`.
-    ///
-    /// # Errors
-    /// It cannot be listened on, or somebody does already.
-    pub fn bind(address: &Bind) -> io::Result<Self> {
-        match address {
-            Bind::Tcp(address) => Ok(std::net::TcpListener::bind(address)?.into()),
-            Bind::Unix(path) => {
-                make_way(path)?;
-                let socket = Bound::Unix(private(path)?);
-                Ok(Self { socket, _file: Some(SocketFile::at(path)?) })
-            }
+/// Listen on `address`; a unix socket with its file.
+///
+/// # Errors
+/// It cannot be listened on, or somebody does already.
+pub(crate) fn open(address: &Bind) -> io::Result<(Listening, Option<SocketFile>)> {
+    match address {
+        Bind::Tcp(address) => Ok((Listening::Tcp(std::net::TcpListener::bind(address)?), None)),
+        Bind::Unix(path) => {
+            make_way(path)?;
+            Ok((Listening::Unix(private(path)?), Some(SocketFile::at(path)?)))
         }
     }
+}
 
+impl Listener {
     /// The port that the system has chosen is in it.
     ///
     /// # Errors
     /// The socket has none.
     pub fn address(&self) -> io::Result<String> {
-        match &self.socket {
-            Bound::Tcp(socket) => Ok(socket.local_addr()?.to_string()),
-            Bound::Unix(socket) => {
+        match &self.0 {
+            Listening::Tcp(socket) => Ok(socket.local_addr()?.to_string()),
+            Listening::Unix(socket) => {
                 let address = socket.local_addr()?;
                 Ok(format!("unix:{}", address.as_pathname().unwrap_or(Path::new("")).display()))
             }
@@ -65,30 +54,35 @@ impl Listener {
     }
 
     pub(super) fn accepting(self) -> io::Result<Accepting> {
-        let socket = match self.socket {
-            Bound::Tcp(socket) => {
+        Ok(Accepting(match self.0 {
+            Listening::Tcp(socket) => {
                 socket.set_nonblocking(true)?;
                 Either::Left(tokio::net::TcpListener::from_std(socket)?)
             }
-            Bound::Unix(socket) => {
+            Listening::Unix(socket) => {
                 socket.set_nonblocking(true)?;
                 Either::Right(tokio::net::UnixListener::from_std(socket)?)
             }
-        };
-        Ok(Accepting { socket, _file: self._file })
+        }))
+    }
+}
+
+impl From<Listening> for Listener {
+    fn from(socket: Listening) -> Self {
+        Self(socket)
     }
 }
 
 impl From<std::net::TcpListener> for Listener {
     fn from(socket: std::net::TcpListener) -> Self {
-        Self { socket: Bound::Tcp(socket), _file: None }
+        Self(Listening::Tcp(socket))
     }
 }
 
 impl Accepting {
     /// The next connection. Nothing is lost if the wait is given up.
     pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
-        match &self.socket {
+        match &self.0 {
             Either::Left(socket) => {
                 let (stream, peer) = socket.accept().await?;
                 Ok((Either::Left(stream), Peer::Address(peer.ip().to_canonical())))
@@ -119,11 +113,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin.sock");
         let bind = Bind::Unix(path.clone());
-        let listener = Listener::bind(&bind).unwrap();
+        let (socket, file) = open(&bind).unwrap();
+        let listener = Listener::from(socket);
         assert_eq!(listener.address().unwrap(), format!("unix:{}", path.display()));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(Listener::bind(&bind).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse));
-        drop(listener);
+        assert!(open(&bind).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse));
+        drop((listener, file));
         assert!(!path.exists());
     }
 

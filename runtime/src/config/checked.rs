@@ -96,6 +96,11 @@ impl Listed {
         self.0.insert((kind, name.to_owned()))
     }
 
+    /// The names of this kind.
+    pub(super) fn names(&self, kind: &'static str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(of, _)| *of == kind).map(|(_, name)| name.as_str())
+    }
+
     /// Whether there is a `kind` of this name.
     pub fn has(&self, kind: &'static str, name: &str) -> bool {
         self.0.contains(&(kind, name.to_owned()))
@@ -157,6 +162,17 @@ pub struct PluginUse {
     pub grants: Grants,
     /// How often its timer hook is called, if it has one.
     pub timer: Option<Located<Duration>>,
+    /// Where it holds.
+    pub only: Only,
+}
+
+/// To which requests a plugin use is narrowed, of those that its list is for.
+#[derive(Debug, Default)]
+pub struct Only {
+    /// Those for this route.
+    pub route: Option<Located<Name>>,
+    /// Those for this service's routes.
+    pub service: Option<Located<Name>>,
 }
 
 /// Whose a plugin's instances are.
@@ -348,6 +364,8 @@ pub struct Consumer {
     pub groups: Vec<String>,
     /// What they show to come in.
     pub credentials: Vec<Credential>,
+    /// Plugin uses of their requests alone.
+    pub plugins: Vec<PluginUse>,
 }
 
 /// One credential. Keys are held as digests only, so no dump or log of ours can give one away.

@@ -7,20 +7,33 @@ use std::str::FromStr;
 use serde_json::{Map, Number, Value as Json};
 use toml::de::{DeFloat, DeInteger, DeValue};
 
-use super::checked::{GrantedFolder, Grants, Isolation, OnFailure, Place, PluginConfig, PluginLimits, PluginUse, Trip};
+use super::checked::{
+    GrantedFolder, Grants, Isolation, OnFailure, Only, Place, PluginConfig, PluginLimits, PluginUse, Trip,
+};
 use super::faults::{Faults, Span};
 use super::read::marks::marks;
 use super::reader::{Fields, Located, Value};
-use super::values::{ByteSize, Period, Text};
+use super::values::{ByteSize, Name, Period, Text};
 use crate::limits;
 
-/// The `plugins` of a scope: the whole file, a service or a route. `enabled = false` leaves a use out.
+/// By what a use may be narrowed, besides the list that it stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Narrowing {
+    /// Nothing.
+    None,
+    /// A service.
+    Service,
+    /// A route, a service, or both.
+    RouteAndService,
+}
+
+/// The `plugins` of a scope: the whole file, a service, a route or a consumer. `enabled = false` leaves a use out.
 /// Relative paths start at `folder`.
-pub(super) fn plugin_uses(scope: &Fields<'_>, folder: &Path) -> Vec<PluginUse> {
+pub(super) fn plugin_uses(scope: &Fields<'_>, narrowing: Narrowing, folder: &Path) -> Vec<PluginUse> {
     let mut uses: Vec<PluginUse> = Vec::new();
     for value in scope.array("plugins") {
-        let Some(plugin_use) = plugin_use(value, folder, scope.faults()) else { continue };
-        if uses.iter().any(|other| other.plugin.value == plugin_use.plugin.value) {
+        let Some(plugin_use) = plugin_use(value, narrowing, folder, scope.faults()) else { continue };
+        if uses.iter().any(|other| other.is_for_the_same(&plugin_use)) {
             let message = format!("\"{}\" is used twice in one list", plugin_use.plugin.value);
             scope.faults().at(&plugin_use.plugin.span, message);
         }
@@ -29,7 +42,18 @@ pub(super) fn plugin_uses(scope: &Fields<'_>, folder: &Path) -> Vec<PluginUse> {
     uses
 }
 
-fn plugin_use(value: &Value<'_>, folder: &Path, faults: &Faults) -> Option<PluginUse> {
+impl PluginUse {
+    fn is_for_the_same(&self, other: &Self) -> bool {
+        let is_same = |one: &Option<Located<Name>>, other: &Option<Located<Name>>| {
+            one.as_ref().map(|name| &name.value) == other.as_ref().map(|name| &name.value)
+        };
+        self.plugin.value == other.plugin.value
+            && is_same(&self.only.route, &other.only.route)
+            && is_same(&self.only.service, &other.only.service)
+    }
+}
+
+fn plugin_use(value: &Value<'_>, narrowing: Narrowing, folder: &Path, faults: &Faults) -> Option<PluginUse> {
     let fields = Fields::of(value, "a plugin use", faults)?;
     marks(&fields);
     let plugin = fields.require("use", "the name of a bundled plugin or of one under [components]");
@@ -48,6 +72,13 @@ fn plugin_use(value: &Value<'_>, folder: &Path, faults: &Faults) -> Option<Plugi
         fields.faults().at(&timer.span, format!("`timer` is at least {:?}", limits::PLUGIN_TIMER_MIN));
     }
     let enabled = fields.boolean("enabled").unwrap_or(true);
+    let mut only = Only::default();
+    if narrowing != Narrowing::None {
+        only.service = fields.parse("service");
+    }
+    if narrowing == Narrowing::RouteAndService {
+        only.route = fields.parse("route");
+    }
     fields.finish();
     enabled.then_some(())?;
     Some(PluginUse {
@@ -60,6 +91,7 @@ fn plugin_use(value: &Value<'_>, folder: &Path, faults: &Faults) -> Option<Plugi
         isolation,
         grants,
         timer,
+        only,
     })
 }
 

@@ -26,7 +26,7 @@ use super::checked::{
     WasmFile,
 };
 use super::faults::{Faults, Span};
-use super::plugin_use::plugin_uses;
+use super::plugin_use::{Narrowing, plugin_uses};
 use super::reader::{Fields, Located, Value, parse};
 use super::secret::Secret;
 use super::values::{Checksum, Name, Network, Text};
@@ -50,13 +50,14 @@ pub(super) fn config(document: &Spanned<DeTable<'_>>, folder: &Path, faults: &Fa
     let state_dir = folder.join(fields.parse::<Text>("state_dir").map_or("var".to_owned(), |path| path.value.0));
     let components = reading.components(&fields);
     let secrets = reading.secrets(&fields);
-    let plugins = plugin_uses(&fields, folder);
+    let plugins = plugin_uses(&fields, Narrowing::None, folder);
     let upstreams: Vec<Upstream> = fields.array("upstreams").filter_map(|value| reading.upstream(value)).collect();
     let services: Vec<Service> = fields.array("services").filter_map(|value| reading.service(value)).collect();
     let consumers: Vec<_> = fields.array("consumers").filter_map(|value| reading.consumer(value)).collect();
     let sinks = reading.sinks(&fields);
     fields.finish();
     consumers::check_keys(&consumers, faults);
+    reading.check_scopes(&consumers, &services);
     services::check_urls(&services, &upstreams, faults);
     let (listed, watched) = (reading.listed.into_inner(), reading.watched.into_inner());
     Config {

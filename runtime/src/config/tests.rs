@@ -113,6 +113,41 @@ fn a_consumer_is_told_from_every_other_and_a_credential_has_one_key() {
 }
 
 #[test]
+fn a_use_is_narrowed_to_what_there_is_and_once_for_each() {
+    let services = "services = [\n\
+        { name = \"shop\", url = \"http://h\", routes = [\n\
+          { name = \"orders\", paths = [\"/o\"], plugins = [{ use = \"a\" }, { use = \"a\", service = \"shop\" }] },\n\
+          { name = \"off\", paths = [\"/off\"], enabled = false }] },\n\
+        { name = \"blog\", url = \"http://h\", enabled = false }]\n";
+    let consumer =
+        |uses: &str| faults(&format!("{LISTENER}{services}consumers = [{{ username = \"a\", plugins = [{uses}] }}]"));
+    let fine = "{ use = \"a\" }, { use = \"a\", route = \"orders\" }, { use = \"a\", service = \"shop\" }, \
+                { use = \"a\", route = \"orders\", service = \"shop\" }, { use = \"b\", route = \"off\" }, \
+                { use = \"b\", service = \"blog\" }, { use = \"b\", service = \"blog\", enabled = false }";
+    assert_eq!(consumer(fine), [""; 0]);
+    for (uses, expected) in [
+        ("{ use = \"a\", route = \"order\" }", "there is no route \"order\""),
+        ("{ use = \"a\", service = \"orders\" }", "there is no service \"orders\""),
+        ("{ use = \"a\", route = \"orders\", service = \"blog\" }", "route \"orders\" belongs to service \"shop\""),
+        ("{ use = \"a\" }, { use = \"a\" }", "\"a\" is used twice in one list"),
+        ("{ use = \"a\", route = \"orders\" }, { use = \"a\", route = \"orders\" }", "\"a\" is used twice in one list"),
+        ("{ use = \"a\", consumer = \"b\" }", "unknown key `consumer`"),
+    ] {
+        assert_eq!(consumer(uses), [expected], "{uses}");
+    }
+    for (text, expected) in [
+        ("plugins = [{ use = \"a\", route = \"r\" }]", "unknown key `route`"),
+        (
+            "services = [{ name = \"s\", url = \"http://h\", routes = [\
+             { name = \"r\", paths = [\"/\"], plugins = [{ use = \"a\", service = \"t\" }] }] }]",
+            "this route belongs to service \"s\"",
+        ),
+    ] {
+        assert_eq!(faults(&format!("{LISTENER}{text}")), [expected], "{text}");
+    }
+}
+
+#[test]
 fn no_report_shows_a_secret() {
     for text in [
         "consumers = [{ username = \"a\", nickname = 1, credentials = [{ kind = \"k\", key = \"sesame\", color = 1 }] }]",

@@ -22,6 +22,7 @@ pub use origin::Origin;
 pub use patterns::{HeaderCriterion, HeaderValues, PathPattern, PathRegex};
 pub use peer::{Peer, PeerHost, Protocol};
 pub use redis::RedisUrl;
+use uuid::Uuid;
 
 use super::checked::HashOn;
 
@@ -79,6 +80,22 @@ impl FromStr for Tag {
         match text.chars().find(|c| c.is_control() || [',', '/'].contains(c)) {
             Some(c) => Err(format!("a tag has no {c:?} in it")),
             None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+/// The id of an entity (Kong: `id`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Id(pub Uuid);
+
+impl FromStr for Id {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // Other forms would be other ids to whoever looks for one.
+        match Uuid::try_parse(text) {
+            Ok(id) if text.len() == 36 => Ok(Self(id)),
+            _ => Err(format!("\"{text}\" is no UUID: expected one like \"4e3ad2e4-0bc4-4638-8e34-c84a417ba39b\"")),
         }
     }
 }

@@ -2,12 +2,14 @@
 //! do it (`password/pool.rs`), and what would take too much memory or time is refused before it begins.
 
 mod pool;
+mod recent;
 
 use argon2::{Algorithm as Variant, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-pub use self::pool::Passwords;
+pub use self::pool::{Passwords, Verification};
+pub use self::recent::{Known, Recent};
 
 use super::equal;
 use crate::limits;

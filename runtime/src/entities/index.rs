@@ -156,15 +156,15 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "\
-plugins = [{ use = \"correlation-id\" }]
+plugins = [{ use = \"everywhere\" }]
 [[services]]
 name = \"a\"
 url = \"http://u/base\"
-plugins = [{ use = \"cors\" }]
+plugins = [{ use = \"of-service\" }]
 [[services.routes]]
 name = \"r\"
 paths = [\"/\"]
-plugins = [{ use = \"key-auth\", config = { key_names = [\"k\"] } }]
+plugins = [{ use = \"of-route\", config = { key_names = [\"k\"] } }]
 [[services]]
 id = \"AAAAAAAA-0000-4000-8000-000000000001\"
 url = \"http://b:81\"
@@ -174,12 +174,14 @@ targets = [\"10.0.0.1:80\", { address = \"10.0.0.2:80\", weight = 5 }]
 [[consumers]]
 username = \"alice\"
 groups = [\"gold\"]
-credentials = [{ kind = \"key-auth\", key = \"k1\" }, { kind = \"basic-auth\", username = \"al\", password = \"env:P\" }]
-plugins = [{ use = \"rate-limiting\", route = \"r\", config = { minute = 5 } }]
+credentials = [{ kind = \"KEY\", key = \"k1\" }, { kind = \"NAME\", username = \"al\", password = \"env:P\" }]
+plugins = [{ use = \"of-consumer\", route = \"r\", config = { minute = 5 } }]
 ";
 
     fn indexed() -> (DocumentMut, Index) {
-        let document = TEXT.parse().unwrap();
+        let kind = |kind: Kind| kind.credential().unwrap();
+        let text = TEXT.replace("KEY", kind(Kind::KeyAuth)).replace("NAME", kind(Kind::BasicAuth));
+        let document = text.parse().unwrap();
         let index = Index::of(&document);
         (document, index)
     }
@@ -210,7 +212,7 @@ plugins = [{ use = \"rate-limiting\", route = \"r\", config = { minute = 5 } }]
             })
             .collect();
         let expected =
-            [("key-auth", "route"), ("cors", "service"), ("rate-limiting", "consumer+route"), ("correlation-id", "")];
+            [("of-route", "route"), ("of-service", "service"), ("of-consumer", "consumer+route"), ("everywhere", "")];
         assert_eq!(scopes, expected.map(|(name, scope)| (name.to_owned(), scope.to_owned())));
     }
 

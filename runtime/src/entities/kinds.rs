@@ -149,13 +149,7 @@ impl Kind {
 
     /// The plugin that asks for such a credential, as gateway.toml has it.
     pub fn credential(self) -> Option<&'static str> {
-        match self {
-            Self::KeyAuth => Some("key-auth"),
-            Self::BasicAuth => Some("basic-auth"),
-            Self::Jwt => Some("jwt"),
-            Self::HmacAuth => Some("hmac-auth"),
-            _ => None,
-        }
+        credentials::PLUGINS.iter().find(|(kind, _)| *kind == self).map(|(_, plugin)| *plugin)
     }
 
     /// What `element`, one of this kind, says, all of its own fields.

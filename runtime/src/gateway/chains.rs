@@ -1,15 +1,19 @@
-//! The plugin chain of every route as a table for people: who runs, in which order, and what of it.
+//! The plugin chain of every route, and the uses of every consumer, as a table for people: who runs, in which order, and
+//! what of it.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use crate::config::checked::{Isolation, OnFailure};
 use crate::host::activation::BodyMode;
 use crate::host::chain::Chain;
+use crate::host::chain::consumers::{ConsumerUses, OwnUse};
 use crate::host::plugin::Plugin;
 use crate::host::plugin_use::Use;
 use crate::snapshot::Snapshot;
 
-/// What the requests of each route meet, route by route as listed, and at last those without a route.
+/// What the requests of each route meet, route by route as listed, and then those without a route; at last what consumers
+/// have of their own.
 pub struct Chains(Vec<Listed>);
 
 struct Listed {
@@ -29,15 +33,17 @@ impl Chains {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
         let routes = snapshot.router.routes().map(|route| Listed {
             heading: format!("route {}, service {}", route.name, route.service.name),
-            rows: rows(&route.chain, |plugin| {
-                [of_requests(plugin), of_responses(plugin), of_timers(plugin)].into_iter().flatten().collect()
-            }),
+            rows: rows(&route.chain, all),
         });
         let unrouted = Listed {
             heading: "no route: hooks of responses and logs alone".to_owned(),
             rows: rows(&snapshot.global, of_responses),
         };
-        Self(routes.chain([unrouted]).collect())
+        let consumers = snapshot.consumer_uses.iter().flat_map(ConsumerUses::listed).map(|listed| Listed {
+            heading: format!("consumer {}: as soon as a plugin knows who it is", listed.consumer.username),
+            rows: own_rows(&listed.uses),
+        });
+        Self(routes.chain([unrouted]).chain(consumers).collect())
     }
 }
 
@@ -70,10 +76,23 @@ impl fmt::Display for Chains {
 
 /// The uses of `chain`, each with those of its hooks that are called.
 fn rows(chain: &Chain, hooks: impl Fn(&Plugin) -> Vec<String>) -> Vec<Row> {
-    chain.uses().iter().map(|plugin_use| row(plugin_use, &hooks(&plugin_use.plugin))).collect()
+    let scope = |plugin_use: &Use| plugin_use.scope.name().to_owned();
+    chain.uses().iter().map(|plugin_use| row(plugin_use, scope(plugin_use), &hooks(&plugin_use.plugin))).collect()
 }
 
-fn row(plugin_use: &Use, hooks: &[String]) -> Row {
+/// The uses that a consumer has, in the order of priority.
+fn own_rows(uses: &[OwnUse]) -> Vec<Row> {
+    let mut uses: Vec<_> = uses.iter().collect();
+    uses.sort_by_key(|own| Reverse(own.plugin_use.priority));
+    let scope = |own: &OwnUse| {
+        let route = own.route.iter().map(|name| format!("route {name}"));
+        let service = own.service.iter().map(|name| format!("service {name}"));
+        ["consumer".to_owned()].into_iter().chain(route).chain(service).collect::<Vec<_>>().join(", ")
+    };
+    uses.into_iter().map(|own| row(&own.plugin_use, scope(own), &all(&own.plugin_use.plugin))).collect()
+}
+
+fn row(plugin_use: &Use, scope: String, hooks: &[String]) -> Row {
     let isolation = match plugin_use.plugin.isolation() {
         Isolation::Worker => "worker",
         Isolation::Request => "request",
@@ -85,11 +104,16 @@ fn row(plugin_use: &Use, hooks: &[String]) -> Row {
     [
         plugin_use.name.to_string(),
         plugin_use.priority.to_string(),
-        plugin_use.scope.name().to_owned(),
+        scope,
         isolation.to_owned(),
         on_failure.to_owned(),
         if hooks.is_empty() { "none".to_owned() } else { hooks.join(", ") },
     ]
+}
+
+/// All hooks that are called under the plugin's config.
+fn all(plugin: &Plugin) -> Vec<String> {
+    [of_requests(plugin), of_responses(plugin), of_timers(plugin)].into_iter().flatten().collect()
 }
 
 /// The hooks that are called for requests under the plugin's config, by the contract's names.

@@ -45,6 +45,7 @@ impl<'c> Candidate<'c> {
 impl Gateway {
     /// Put in place what the store says now, or say why not.
     pub(super) fn reload(&mut self, source: Source) {
+        self.notify.reloading();
         // What cannot be read is there to be seen all the same.
         let (text, considered) = match self.store.read() {
             Ok(text) => {
@@ -53,11 +54,14 @@ impl Gateway {
             }
             Err(report) => (String::new(), Err(Rejected::Invalid(report))),
         };
+        let refused = considered.is_err();
         match considered {
             Ok(_) => {}
             Err(Rejected::Invalid(report)) => self.refuse(source, &text, &report),
             Err(Rejected::NotStored(problem)) => tracing::error!(%problem, "refused"),
         }
+        let words = if refused { ": a change was refused, see the log" } else { "" };
+        self.notify.ready(&format!("serving generation {}{words}", self.live.load().generation));
     }
 
     /// Make a change, and tell whoever waits.

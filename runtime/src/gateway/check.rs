@@ -57,7 +57,8 @@ pub fn check(path: &Path) -> anyhow::Result<Checked> {
         services: config.services.len(),
         plugin_uses: config.plugins.len()
             + uses_of(&mut config.services.iter().map(|service| service.plugins.len()))
-            + uses_of(&mut routes().map(|route| route.plugins.len())),
+            + uses_of(&mut routes().map(|route| route.plugins.len()))
+            + uses_of(&mut config.consumers.iter().map(|consumer| consumer.plugins.len())),
         chains: Chains::of(&snapshot),
     })
 }

@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use super::outlook::Outlook;
 use crate::admin::Admin;
 use crate::admin::doors::Doors;
-use crate::admin::listener::Listener;
 use crate::component_files::ComponentFiles;
 use crate::config::Config;
 use crate::config::checked::{AccessLog as LogSettings, Admin as AdminSettings, LogTarget, PluginCache};
 use crate::config::values::Bind;
 use crate::host::catalogue::Catalogue;
 use crate::limits;
+use crate::listeners::Listeners;
 use crate::observe::access_log::{AccessLog, Format, Settings, Target};
 use crate::observe::failures::Failures;
 use crate::observe::metrics::Metrics;
@@ -68,6 +68,7 @@ pub(super) struct AdminServer {
 /// Serve the admin API.
 pub(super) fn admin(
     (listed, doors): (&AdminSettings, Doors),
+    listeners: &mut Listeners,
     control: &Control,
     seen: (Arc<Metrics>, Arc<Failures>),
     outlook: Outlook,
@@ -75,7 +76,7 @@ pub(super) fn admin(
     workers: usize,
 ) -> anyhow::Result<AdminServer> {
     let address = &listed.address.value;
-    let listener = Listener::bind(address).with_context(|| format!("cannot listen on {address} for `admin`"))?;
+    let listener = listeners.admin(address).with_context(|| format!("cannot listen on {address} for `admin`"))?;
     tracing::info!(address = %listener.address()?, "admin listening");
     let clear = matches!(address, Bind::Tcp(address) if !address.ip().is_loopback()) && listed.tls.is_none();
     if clear {

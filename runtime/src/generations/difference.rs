@@ -260,8 +260,8 @@ mod tests {
     fn what_may_be_a_secret_is_not_told() {
         for (before, after) in [
             (
-                "[[consumers]]\nusername = \"a\"\ncredentials = [{ kind = \"key-auth\", key = \"old\" }]",
-                "[[consumers]]\nusername = \"a\"\ncredentials = [{ kind = \"key-auth\", key = \"new\" }]",
+                "[[consumers]]\nusername = \"a\"\ncredentials = [{ kind = \"badge\", key = \"old\" }]",
+                "[[consumers]]\nusername = \"a\"\ncredentials = [{ kind = \"badge\", key = \"new\" }]",
             ),
             ("[secrets]\nidp = \"old\"", "[secrets]\nidp = \"new\""),
             (

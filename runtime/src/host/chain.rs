@@ -1,20 +1,32 @@
-//! The plugin uses of one route, in order. What they need together says how an exchange has to be led through them;
-//! `proxy/hooks.rs` leads it.
+//! The plugin uses of one route, in order, and what becomes of them once it is known who has come. What they need
+//! together says how an exchange has to be led through them; `proxy/hooks.rs` leads it.
+
+pub mod consumers;
+mod merge;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::merge::Mergeable;
 use super::activation::BodyMode;
 use super::plugin_use::Use;
+use crate::store::Space;
 
 /// What a request passes on its way: requests from first to last, responses from last to first.
 #[derive(Default)]
 pub struct Chain {
+    /// Tells this one from all others, in whichever generation; 0 if it is empty by default.
+    number: u64,
     uses: Box<[Use]>,
     needs: Needs,
 }
 
-/// Where a use stands in gateway.toml. In a chain, one in a narrower scope has replaced the same plugin's wider one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The next one that no chain has had yet.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+/// For which requests a use is meant, the widest scope first. In a chain, a use in a narrower scope has replaced the same
+/// plugin's wider one (Kong's order of precedence).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// At the top of the file.
     Global,
@@ -22,6 +34,16 @@ pub enum Scope {
     Service,
     /// On a route.
     Route,
+    /// On a consumer.
+    Consumer,
+    /// On a route, for the service that it belongs to: narrower than all of a consumer's.
+    RouteAndService,
+    /// On a consumer, for one service.
+    ConsumerAndService,
+    /// On a consumer, for one route.
+    ConsumerAndRoute,
+    /// On a consumer, for one route and the service that it belongs to.
+    ConsumerAndRouteAndService,
 }
 
 impl Scope {
@@ -31,6 +53,11 @@ impl Scope {
             Self::Global => "global",
             Self::Service => "service",
             Self::Route => "route",
+            Self::Consumer => "consumer",
+            Self::RouteAndService => "route+service",
+            Self::ConsumerAndService => "consumer+service",
+            Self::ConsumerAndRoute => "consumer+route",
+            Self::ConsumerAndRouteAndService => "consumer+route+service",
         }
     }
 }
@@ -49,17 +76,22 @@ pub struct Needs {
 }
 
 impl Chain {
-    /// A chain in the order of priority; uses of the same priority stay as listed.
-    pub fn new(mut uses: Vec<Use>) -> Arc<Self> {
-        uses.sort_by_key(|plugin_use| std::cmp::Reverse(plugin_use.priority));
-        let needs = |need: fn(&Use) -> bool| uses.iter().any(need);
+    /// A chain in the order of priority; uses of the same priority stay as listed. Of several uses of one plugin it has
+    /// the one with the narrowest scope.
+    pub fn new<'u>(listed: impl IntoIterator<Item = &'u Use>) -> Arc<Self> {
+        Self::of(&merge::merged(&listed.into_iter().collect::<Vec<_>>()))
+    }
+
+    fn of(uses: &[&Use]) -> Arc<Self> {
+        let needs = |need: fn(&Use) -> bool| uses.iter().copied().any(need);
         let needs = Needs {
             request_pieces: needs(|the| the.plugin.activation.request_body == BodyMode::Chunked),
             response_pieces: needs(|the| the.plugin.activation.response_body == BodyMode::Chunked),
             response_body: needs(|the| the.plugin.activation.response_body != BodyMode::None),
             log: needs(|the| the.plugin.activation.on_log),
         };
-        Arc::new(Self { uses: uses.into(), needs })
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { number, uses: uses.iter().copied().cloned().collect(), needs })
     }
 
     /// The uses, in the order requests meet them.
@@ -70,5 +102,27 @@ impl Chain {
     /// What they need together.
     pub fn needs(&self) -> Needs {
         self.needs
+    }
+}
+
+impl Mergeable for Use {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    fn priority(&self) -> i32 {
+        self.priority
+    }
+
+    fn space(&self) -> Space {
+        self.space
+    }
+
+    fn has_a_turn(&self) -> bool {
+        self.plugin.activation.on_request
     }
 }

@@ -1,23 +1,29 @@
 //! What plugins see and change of one request and its answer. The proxy makes it, lends it to each hook by moving it
 //! into the plugin's store and back (a pointer's worth of copying), and forwards what is left.
 
-use std::fmt;
+mod head;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap};
+use http::header::HeaderMap;
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode, Version};
+use http::{Method, Version};
 
+pub use head::{RequestHead, RequestId, ResponseHead, Scheme, protocol};
+
+use super::awaited::Awaited;
+use super::edits::InAdvance;
 use super::instance::Instance;
-use super::plugin_use::{Queued, Reply};
+use super::plugin_use::Reply;
 use super::scratch::Scratch;
 use crate::identity::{Authenticated, Identities};
 use crate::observe::Attempt;
 use crate::proxy::route::Captures;
 use crate::snapshot::{Route, Snapshot};
+use crate::store::Space;
 use crate::store::places::Place;
 use crate::tls::session::Session;
 use crate::upstreams::Upstream;
@@ -48,6 +54,8 @@ pub struct Exchange {
     pub response: Option<ResponseHead>,
     /// Its body, likewise.
     pub response_body: Content,
+    /// How plugins want the answer edited, as they have said before there was one.
+    pub(super) in_advance: InAdvance,
     /// Where both are on their way, which says what may still be changed.
     pub progress: Progress,
     /// The generation it belongs to, until request hooks have run: a long answer lets go of what it does not need.
@@ -68,12 +76,12 @@ pub struct Exchange {
     pub plugin_time: Duration,
     /// Places that plugins have it hold until it is over.
     pub places: Vec<Place>,
-    /// The place that the hook that runs, or has just run, has it wait for.
-    pub(super) queued: Option<Box<Queued>>,
+    /// What the hook that runs, or has just run, has it wait for.
+    pub(super) awaited: Option<Box<Awaited>>,
     /// How it ended, once it has.
     pub outcome: Option<Box<Ended>>,
     /// Instances that this exchange has to itself, by the use they are of. Far fewer than would be worth a map.
-    isolated: Vec<(usize, Instance)>,
+    isolated: Vec<(Space, Instance)>,
     /// What goes with the verdict of the call under way, if it has said so.
     pub(super) given: Option<Given>,
     /// As it was before the call under way, if that has changed something and may have to be undone.
@@ -103,6 +111,7 @@ impl Exchange {
             body_limit: None,
             response: None,
             response_body: Content::default(),
+            in_advance: InAdvance::default(),
             progress: Progress::Request,
             generation: None,
             route: None,
@@ -113,7 +122,7 @@ impl Exchange {
             identities,
             plugin_time: Duration::ZERO,
             places: Vec::new(),
-            queued: None,
+            awaited: None,
             outcome: None,
             isolated: Vec::new(),
             given: None,
@@ -130,7 +139,7 @@ impl Exchange {
             headers: HeaderMap::new(),
             is_final: false,
         };
-        Self::new(RequestId([0; 16]), NOBODY, Scheme::Http, None, request, Arc::default())
+        Self::new(RequestId::NONE, NOBODY, Scheme::Http, None, request, Arc::default())
     }
 
     /// The same exchange for hooks that run beside it, on pieces of a body: its heads are past changing, its scratch is
@@ -150,19 +159,36 @@ impl Exchange {
         })
     }
 
+    /// Let it in as the consumer of this name, with nothing shown: as one who is known, or as all whom nobody knows.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn authenticate_as(&mut self, username: &str, anonymously: bool) -> Result<(), String> {
+        let consumer = self.identities.by_username(username).cloned();
+        let consumer = consumer.ok_or_else(|| format!("there is no consumer {username:?}"))?;
+        self.authenticated =
+            Some(if anonymously { Authenticated::Anonymously(consumer) } else { Authenticated::As(consumer) });
+        Ok(())
+    }
+
     /// How many bytes the request's body has, if that is known.
     pub fn body_length(&self) -> Option<u64> {
         self.request_body.bytes().map_or(self.announced, |bytes| Some(bytes.len() as u64))
     }
 
+    /// Whether plugins have said before there was an answer how it is to be edited.
+    pub fn is_edited_in_advance(&self) -> bool {
+        !self.in_advance.is_empty()
+    }
+
     /// The instance of this use that the exchange has to itself, if it has been called before.
-    pub(super) fn take_instance(&mut self, use_index: usize) -> Option<Instance> {
-        let at = self.isolated.iter().position(|(index, _)| *index == use_index)?;
+    pub(super) fn take_instance(&mut self, space: Space) -> Option<Instance> {
+        let at = self.isolated.iter().position(|(owner, _)| *owner == space)?;
         Some(self.isolated.swap_remove(at).1)
     }
 
-    pub(super) fn keep_instance(&mut self, use_index: usize, instance: Instance) {
-        self.isolated.push((use_index, instance));
+    pub(super) fn keep_instance(&mut self, space: Space, instance: Instance) {
+        self.isolated.push((space, instance));
     }
 
     /// Let go of the instances that the exchange has had to itself: its response's head is complete.
@@ -296,100 +322,4 @@ pub struct Ended {
     pub upstream_target: Option<PathAndQuery>,
     /// Everything that was tried to reach the upstream, in order.
     pub attempts: Vec<Attempt>,
-}
-
-/// How a request reached the gateway, or the proxy in front of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
-    /// In the clear.
-    Http,
-    /// Over TLS.
-    Https,
-}
-
-impl Scheme {
-    /// `http` or `https`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-}
-
-/// A request without its body.
-#[derive(Debug, Clone)]
-pub struct RequestHead {
-    /// GET, POST …
-    pub method: Method,
-    /// Path and query.
-    pub target: PathAndQuery,
-    /// What the client speaks.
-    pub version: Version,
-    /// The header section; `host` is always the authority the client asked for.
-    pub headers: HeaderMap,
-    /// A plugin has said which path the upstream gets: nothing is stripped off it, and nothing put before it.
-    pub is_final: bool,
-}
-
-impl RequestHead {
-    /// The authority the client asked for; empty if it named none.
-    pub fn host(&self) -> &str {
-        self.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
-    }
-
-    /// What the client speaks, by its name.
-    pub fn protocol(&self) -> &'static str {
-        protocol(self.version)
-    }
-}
-
-/// A version of HTTP, by the name that logs and plugins know it by.
-pub fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_2 => "HTTP/2",
-        _ => "HTTP/1.1",
-    }
-}
-
-/// A response without its body.
-#[derive(Debug, Clone)]
-pub struct ResponseHead {
-    /// 200 to 599.
-    pub status: StatusCode,
-    /// The header section.
-    pub headers: HeaderMap,
-}
-
-/// 128 random bits, shown as 32 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestId([u8; 16]);
-
-impl RequestId {
-    /// A new one, different from all others for practical purposes.
-    pub fn random() -> Self {
-        Self(fastrand::u128(..).to_ne_bytes())
-    }
-
-    /// As a header value.
-    pub fn to_header(self) -> http::HeaderValue {
-        http::HeaderValue::from_bytes(&self.digits()).unwrap_or(http::HeaderValue::from_static(""))
-    }
-
-    /// As text.
-    pub fn digits(self) -> [u8; 32] {
-        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-        let mut text = [b'0'; 32];
-        for (digits, byte) in text.chunks_exact_mut(2).zip(self.0) {
-            digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-        }
-        text
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 
+use super::bindings::tidegate::plugin::exchange::Outcome;
 use super::bindings::tidegate::plugin::types::{ChunkFlow, Verdict};
 use super::state::State;
 
@@ -53,7 +54,7 @@ pub(super) const RESPONSE_BODY: Hook<(Bytes, bool), Decided<ChunkFlow>> = Hook {
     function: |functions| &mut functions.response_body,
 };
 
-pub(super) const LOG: Hook<(), ()> = Hook {
+pub(super) const LOG: Hook<(Outcome,), ()> = Hook {
     name: "on-log",
     number: 4,
     interface: "tidegate:plugin/log-hook@0.1.0",
@@ -119,7 +120,7 @@ pub(super) struct Functions {
     request_body: Option<TypedFunc<(Bytes, bool), Decided<ChunkFlow>>>,
     response: Option<TypedFunc<(), (Verdict,)>>,
     response_body: Option<TypedFunc<(Bytes, bool), Decided<ChunkFlow>>>,
-    log: Option<TypedFunc<(), ()>>,
+    log: Option<TypedFunc<(Outcome,), ()>>,
     timer: Option<TypedFunc<(), Decided<()>>>,
 }
 

@@ -30,14 +30,12 @@ pub(super) struct Instance {
     functions: Functions,
 }
 
-/// Who calls, and in which place of the chain.
+/// Who calls, and for which use.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
     /// The worker's number, or the control plane's.
     pub(super) thread: usize,
-    /// Which use of the chain is called: the owner of scratch.
-    pub(super) use_index: usize,
-    /// Whose counters are meant.
+    /// Which use is called: the owner of counters, of scratch, of an instance with isolation.
     pub(super) space: Space,
     /// What undoing a failed call takes is kept.
     pub(super) undoes: bool,

@@ -85,6 +85,11 @@ impl Library {
         Self { stand_in: Some(stand_in), ..self }
     }
 
+    /// How many workers call plugins.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
     /// The component in `wasm`.
     ///
     /// # Errors

@@ -132,7 +132,7 @@ impl Plugin {
     /// # Errors
     /// Why there was none.
     pub async fn start_one(&self) -> Result<usize, String> {
-        let caller = Caller { thread: 0, use_index: 0, space: Space(0), undoes: false };
+        let caller = Caller { thread: 0, space: Space(0), undoes: false };
         let started = self.start(caller).await.map_err(|error| error.to_string())?;
         Ok(started.memory())
     }
@@ -168,7 +168,7 @@ impl Plugin {
             }
             return called.unwrap_or_else(|| Err(CallError::Failed("it has no instance".to_owned())));
         }
-        let own = exchange.as_deref_mut().and_then(|exchange| exchange.take_instance(caller.use_index));
+        let own = exchange.as_deref_mut().and_then(|exchange| exchange.take_instance(caller.space));
         let mut instance = match own {
             Some(instance) => instance,
             None => now(self.start(caller))?,
@@ -220,7 +220,7 @@ impl Plugin {
     fn take(&self, caller: Caller, exchange: Option<&mut Box<Exchange>>) -> Result<Option<Instance>, CallError> {
         Ok(match self.setup.isolation {
             Isolation::Worker => self.bench(caller)?.idle().pop(),
-            Isolation::Request => exchange.and_then(|exchange| exchange.take_instance(caller.use_index)),
+            Isolation::Request => exchange.and_then(|exchange| exchange.take_instance(caller.space)),
         })
     }
 
@@ -228,7 +228,7 @@ impl Plugin {
     fn put(&self, instance: Instance, caller: Caller, exchange: Option<&mut Box<Exchange>>) -> Result<(), CallError> {
         match (self.setup.isolation, exchange) {
             (Isolation::Worker, _) => self.bench(caller)?.idle().push(instance),
-            (Isolation::Request, Some(exchange)) => exchange.keep_instance(caller.use_index, instance),
+            (Isolation::Request, Some(exchange)) => exchange.keep_instance(caller.space, instance),
             // A timer's call has it to itself.
             (Isolation::Request, None) => {}
         }

@@ -3,16 +3,16 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio::time::Instant;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
+use super::awaited::Awaited;
 use super::bindings::tidegate::plugin::types::{ChunkFlow, Verdict};
 use super::breaker::{After, Breaker};
-use super::calls::parse_reply;
+use super::calls::{outcome, parse_reply};
 use super::chain::Scope;
 use super::exchange::{Exchange, Given, ResponseHead};
 use super::hook::{self, Decided, Hook};
@@ -22,7 +22,6 @@ use crate::config::checked::OnFailure;
 use crate::error::{Cause, Failure};
 use crate::observe::metrics::PluginMetrics;
 use crate::store::Space;
-use crate::store::places::Turn;
 
 /// One plugin in a chain.
 #[derive(Clone)]
@@ -53,34 +52,6 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-/// A place that an exchange waits for before it goes on.
-pub struct Queued {
-    /// Its turn in the queue.
-    pub(super) turn: Turn,
-    /// For how long.
-    pub(super) wait: Duration,
-    /// The answer if that was in vain; without one, it goes on nevertheless.
-    pub(super) otherwise: Option<Box<Reply>>,
-}
-
-impl Queued {
-    /// What is decided in the end. Dropping the future leaves the queue.
-    async fn wait(self, place: Place<'_>, exchange: &mut Exchange) -> Option<Box<Reply>> {
-        let begun = place.clock.get();
-        let held = self.turn.place(self.wait).await;
-        let now = Instant::now();
-        place.clock.set(now);
-        exchange.plugin_time += now.saturating_duration_since(begun);
-        match held {
-            Some(held) => {
-                exchange.places.push(held);
-                None
-            }
-            None => self.otherwise,
-        }
-    }
-}
-
 /// What becomes of a piece of a body.
 pub enum Piece {
     /// It goes on as it is.
@@ -91,13 +62,11 @@ pub enum Piece {
     Reply(Box<Reply>),
 }
 
-/// Where a hook is called: on which worker, for which place in the chain.
+/// Where a hook is called, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'c> {
     /// The worker's number.
     pub worker: usize,
-    /// The use's index in its chain.
-    pub index: usize,
     /// When somebody last looked at the clock: just now. Whoever is called looks when it is done, so that the next one
     /// need not.
     pub clock: &'c Cell<Instant>,
@@ -114,11 +83,31 @@ impl Use {
         exchange: &mut Box<Exchange>,
     ) -> Result<Option<Box<Reply>>, Failure> {
         let decided = self.decide(&hook::REQUEST, place, exchange).await;
-        match exchange.queued.take() {
+        match exchange.awaited.take() {
             // Boxed, so that the many exchanges that never wait keep no room for it.
-            Some(queued) if matches!(decided, Ok(None)) => Ok(Box::pin(queued.wait(place, exchange)).await),
+            Some(awaited) if matches!(decided, Ok(None)) => Box::pin(self.wait(*awaited, place, exchange)).await,
             _ => decided,
         }
+    }
+
+    /// Have the exchange wait for what the hook has said. What fails then is the plugin's failure as any other.
+    async fn wait(
+        &self,
+        awaited: Awaited,
+        place: Place<'_>,
+        exchange: &mut Box<Exchange>,
+    ) -> Result<Option<Box<Reply>>, Failure> {
+        let begun = place.clock.get();
+        let limit = self.plugin.setup.limits.wait;
+        let ended = awaited.end(limit, &self.plugin.component.services, exchange).await;
+        let Err(error) = ended else {
+            let now = Instant::now();
+            place.clock.set(now);
+            exchange.plugin_time += now.saturating_duration_since(begun);
+            return ended.map_err(|error| self.failure(hook::REQUEST.name, &error));
+        };
+        let failure = self.settle(&hook::REQUEST, Err::<(), _>(error), exchange, (place, begun));
+        failure.or_else(|failure| self.went_wrong(failure, exchange)).map(|()| None)
     }
 
     /// Call the response hook. `None`: the response goes on.
@@ -131,6 +120,19 @@ impl Use {
         exchange: &mut Box<Exchange>,
     ) -> Result<Option<Box<Reply>>, Failure> {
         self.decide(&hook::RESPONSE, place, exchange).await
+    }
+
+    /// Edit the response as its request hook has asked for in advance. It calls nobody, so that neither the breaker nor
+    /// the metrics have to do with it.
+    ///
+    /// # Errors
+    /// As for a request.
+    pub fn edit_response(&self, exchange: &mut Exchange) -> Result<(), Failure> {
+        let Exchange { in_advance, response: Some(response), .. } = exchange else { return Ok(()) };
+        match in_advance.make(self.space, &mut response.headers) {
+            Ok(()) => Ok(()),
+            Err(problem) => self.went_wrong(self.failure("edit-answer", &CallError::Failed(problem)), exchange),
+        }
     }
 
     /// Show it a piece of the request's body.
@@ -164,13 +166,15 @@ impl Use {
         if self.is_stopped() {
             return;
         }
-        if let (None, Some(ended)) = (&exchange.response, &exchange.outcome) {
+        let Some(ended) = &exchange.outcome else { return };
+        if exchange.response.is_none() {
             // There is something to be asked for even where nobody was answered.
             let status = http::StatusCode::from_u16(ended.status).unwrap_or_default();
             exchange.response = Some(ResponseHead { status, headers: HeaderMap::new() });
         }
         let begun = place.clock.get();
-        let told = self.call(&hook::LOG, (), place, exchange).await;
+        let ended = outcome(ended);
+        let told = self.call(&hook::LOG, (ended,), place, exchange).await;
         if let Err(failure) = self.settle(&hook::LOG, told, exchange, (place, begun)) {
             self.report(&failure, exchange);
         }
@@ -253,7 +257,7 @@ impl Use {
 
     fn caller(&self, place: Place<'_>) -> Caller {
         let undoes = self.on_failure == OnFailure::Open;
-        Caller { thread: place.worker, use_index: place.index, space: self.space, undoes }
+        Caller { thread: place.worker, space: self.space, undoes }
     }
 
     /// Make of a call's end what it means for the use and for the exchange.
@@ -279,6 +283,7 @@ impl Use {
             }
             Err(error) => {
                 exchange.undo();
+                exchange.in_advance.forget(self.space);
                 let failure = self.failure(hook.name, &error);
                 if self.breaker.as_ref().is_some_and(|breaker| breaker.failed() == After::Tripped) {
                     tracing::error!(plugin = &*self.name, "tripped: it is not called for a while. {}", failure.detail);

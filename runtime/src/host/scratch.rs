@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::limits;
+use crate::store::Space;
 
 /// Values kept for one exchange. Nothing is taken from the heap until there is one.
 #[derive(Default)]
 pub struct Scratch(Option<Arc<Mutex<Entries>>>);
 
-/// Whose a value is: that of a use, by its place in the chain, or everybody's.
+/// Whose a value is: that of a use, by whose its counters are, or everybody's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// The use with this number.
-    Use(usize),
+    /// The use that has this space.
+    Use(Space),
     /// All plugins of the exchange.
     All,
 }
@@ -94,16 +95,17 @@ mod tests {
     fn everybody_sees_their_own_and_what_is_shared() {
         let mut scratch = Scratch::default();
         let value = |text: &'static str| Bytes::from_static(text.as_bytes());
-        scratch.keep(Owner::Use(0), "k".into(), value("first's")).unwrap();
-        scratch.keep(Owner::Use(1), "k".into(), value("second's")).unwrap();
+        scratch.keep(Owner::Use(Space(0)), "k".into(), value("first's")).unwrap();
+        scratch.keep(Owner::Use(Space(1)), "k".into(), value("second's")).unwrap();
         let mut beside = scratch.share();
         beside.keep(Owner::All, "k".into(), value("everybody's")).unwrap();
-        beside.keep(Owner::Use(0), "k".into(), value("changed")).unwrap();
-        for (owner, expected) in [(Owner::Use(0), "changed"), (Owner::Use(1), "second's"), (Owner::All, "everybody's")]
+        beside.keep(Owner::Use(Space(0)), "k".into(), value("changed")).unwrap();
+        for (owner, expected) in
+            [(Owner::Use(Space(0)), "changed"), (Owner::Use(Space(1)), "second's"), (Owner::All, "everybody's")]
         {
             assert_eq!(scratch.value(owner, "k"), Some(value(expected)));
         }
-        assert_eq!(scratch.value(Owner::Use(2), "k"), None);
+        assert_eq!(scratch.value(Owner::Use(Space(2)), "k"), None);
     }
 
     #[test]

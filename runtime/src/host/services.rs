@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::fetch::Shared;
-use crate::crypto::password::Passwords;
+use crate::crypto::password::{Passwords, Recent};
 use crate::observe::metrics::Metrics;
 use crate::store::counters::Counters;
 use crate::store::kv::Kv;
@@ -23,6 +23,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Requests of plugins whose answers they share.
     pub(super) shared: Shared,
+    /// Passwords that were right.
+    pub(super) recent: Recent,
     /// Started by the first password.
     passwords: OnceLock<Option<Passwords>>,
     workers: usize,
@@ -37,6 +39,7 @@ impl Services {
             kv: Kv::default(),
             metrics,
             shared: Shared::default(),
+            recent: Recent::default(),
             passwords: OnceLock::new(),
             workers,
         })
@@ -45,7 +48,9 @@ impl Services {
     /// Free what has expired; the control plane calls this now and then.
     pub fn sweep(&self) {
         self.counters.sweep();
-        self.kv.sweep(Instant::now());
+        let now = Instant::now();
+        self.kv.sweep(now);
+        self.recent.sweep(now);
     }
 
     /// A thread's number among those that have connections of their own: the workers, then the control plane.

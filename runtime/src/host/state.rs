@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 
 use super::deadline::Deadline;
+use super::edits::{Ready, Shelf, Values};
 use super::exchange::{Exchange, Progress, RequestHead, RequestId, ResponseHead};
 use super::grants::Grants;
 use super::instance::Caller;
@@ -24,6 +25,8 @@ pub(super) struct State {
     caller: Option<Caller>,
     /// Host calls that the call under way may still make.
     calls_left: u32,
+    /// Edits that the plugin has prepared.
+    pub(super) shelf: Shelf,
     /// The plugin's name, for its log lines.
     pub(super) plugin: Arc<str>,
     pub(super) services: Arc<Services>,
@@ -49,6 +52,7 @@ impl State {
             lent: false,
             caller: None,
             calls_left: limits::PLUGIN_HOST_CALLS,
+            shelf: Shelf::default(),
             kv_space,
             plugin,
             services,
@@ -98,6 +102,11 @@ impl State {
     /// The current exchange; a trap where there is none.
     pub(super) fn exchange(&mut self) -> wasmtime::Result<&mut Exchange> {
         self.count()?;
+        self.exchange_uncounted()
+    }
+
+    /// The same within a host call that has been counted, or will be.
+    pub(super) fn exchange_uncounted(&mut self) -> wasmtime::Result<&mut Exchange> {
         if self.lent {
             return Ok(&mut self.exchange);
         }
@@ -119,7 +128,7 @@ impl State {
 
     /// Whose scratch is meant by "its own".
     pub(super) fn owner(&self) -> Owner {
-        Owner::Use(self.caller.map_or(0, |caller| caller.use_index))
+        Owner::Use(self.space())
     }
 
     /// Whose counters are meant: nobody's while the plugin is loaded.
@@ -163,6 +172,27 @@ impl State {
             Progress::Response => Ok(Ok(exchange)),
             Progress::Body | Progress::Over => Ok(Err("the response has been sent already".to_owned())),
         }
+    }
+
+    /// Its head, likewise.
+    pub(super) fn response_head_to_change(&mut self) -> wasmtime::Result<Result<&mut ResponseHead, String>> {
+        let exchange = self.response_to_change()?;
+        Ok(exchange.and_then(|exchange| exchange.response.as_mut().ok_or_else(|| "there is no response".to_owned())))
+    }
+
+    /// Keep `edits` for the answer, if there is none yet.
+    pub(super) fn edit_in_advance(
+        &mut self,
+        edits: impl FnOnce() -> Result<(Arc<Ready>, Values), String>,
+    ) -> wasmtime::Result<Result<(), String>> {
+        let space = self.space();
+        let exchange = self.exchange()?;
+        Ok(match exchange.progress {
+            Progress::Request => {
+                edits().and_then(|(edits, values)| exchange.in_advance.hand_over(space, edits, values))
+            }
+            _ => Err("only a request hook edits the answer in advance".to_owned()),
+        })
     }
 }
 

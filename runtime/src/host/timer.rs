@@ -34,7 +34,7 @@ pub(super) fn start(control: &Handle, plugin: &Arc<Plugin>, interval: Duration) 
 }
 
 async fn call(plugin: &Plugin) -> Result<(), CallError> {
-    let caller = Caller { thread: CONTROL, use_index: 0, space: Space::of(&["timer", plugin.name()]), undoes: false };
+    let caller = Caller { thread: CONTROL, space: Space::of(&["timer", plugin.name()]), undoes: false };
     let (ended,) = if plugin.waits() {
         plugin.call_waiting(&hook::TIMER, (), caller, None).await?
     } else {

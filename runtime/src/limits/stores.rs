@@ -90,7 +90,11 @@ pub const ARGON2_FIELD_BYTES: usize = 64;
 pub const BCRYPT_COST: u32 = 14;
 /// Threads that verify passwords, if there are as many cores: each may take [`ARGON2_MEMORY_KIB`].
 pub const PASSWORD_THREADS: usize = 4;
-/// Passwords that wait for one of those threads; who comes on top is told that it is busy. Each holds an instance of a
+/// Passwords that were right and are known to be for a while, in all.
+pub const PASSWORDS_KNOWN: usize = 1 << 16;
+/// For so long: hashing is a small part of the work for whoever comes often.
+pub const PASSWORD_KNOWN_FOR: Duration = Duration::from_secs(300);
+/// Passwords that wait for one of those threads; who comes on top is told that it is busy. Each may hold an instance of a
 /// plugin meanwhile, and a flood of them must leave some for who does not have to wait.
 pub const PASSWORDS_WAITING: usize = 32;
 const _: () = assert!(PASSWORD_THREADS + PASSWORDS_WAITING < super::PLUGIN_INSTANCES, "a flood takes all instances");

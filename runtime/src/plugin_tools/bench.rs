@@ -86,7 +86,7 @@ async fn measure(set: &Set, case: &Case, time: Duration) -> anyhow::Result<Laps>
 /// A batch of exchanges through the hooks, in the order in which a gateway calls them.
 async fn round(set: &Set, case: &Case) -> anyhow::Result<Vec<(&'static str, Duration)>> {
     let clock = Cell::new(tokio::time::Instant::now());
-    let place = Place { worker: 0, index: 0, clock: &clock };
+    let place = Place { worker: 0, clock: &clock };
     let mut exchanges = (0..BATCH).map(|_| exchange(set, case)).collect::<anyhow::Result<Vec<_>>>()?;
     let plugin = only(&exchanges)?;
     let activation = plugin.plugin.activation;
@@ -114,6 +114,13 @@ async fn round(set: &Set, case: &Case) -> anyhow::Result<Vec<(&'static str, Dura
     }
     for exchange in &mut exchanges {
         answer(exchange, &case.answer, activation.response_body)?;
+    }
+    if exchanges.first().is_some_and(|exchange| exchange.is_edited_in_advance()) {
+        let begun = Instant::now();
+        for exchange in &mut exchanges {
+            plugin.edit_response(exchange).map_err(failed)?;
+        }
+        laps.push(("edit-answer", begun.elapsed() / BATCH));
     }
     if activation.on_response {
         let begun = Instant::now();

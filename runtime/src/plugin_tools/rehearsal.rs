@@ -33,7 +33,7 @@ use crate::limits;
 use crate::observe::access_log::Lines;
 use crate::observe::failures::{Failures, Query};
 use crate::proxy::observer::Observer;
-use crate::proxy::worker::{Handle, Listening, Live, Order};
+use crate::proxy::worker::{Handle, Listening, Live, Order, Queue};
 use crate::snapshot::Snapshot;
 
 /// Run `case`, and tell what came of it.
@@ -94,7 +94,7 @@ fn on_a_worker(
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let worker = Handle::start(0, &live, &drain, observer).context("no thread is to be had")?;
-    worker.tell(Order::Listen(0, Listening::Tcp(listener)));
+    worker.tell(Order::Listen(0, Listening::Tcp(listener), Queue::Ours));
     let answered = control.block_on(async { timeout(limits::CASE_TIME, ask_all(address, case, asked)).await });
     // It ends when the log hooks have run.
     drain.cancel();

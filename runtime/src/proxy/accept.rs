@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, UnixListener};
-use tokio_util::sync::CancellationToken;
 
 use super::connection;
 use super::stream::Socket;
-use super::worker::{ListenerId, Listening, Worker};
+use super::worker::{ListenerId, Listening, Open, Queue, Worker};
 use crate::limits;
 
 /// A listening socket on the worker's event loop.
@@ -73,8 +72,8 @@ impl Acceptor {
     }
 }
 
-/// Accept until `closed`. Errors are waited out: they never end the loop.
-pub(super) async fn accept(worker: Rc<Worker>, id: ListenerId, listener: Acceptor, closed: CancellationToken) {
+/// Accept until it is closed. Errors are waited out: they never end the loop.
+pub(super) async fn accept(worker: Rc<Worker>, id: ListenerId, listener: Acceptor, Open { closed, queue }: Open) {
     // What is still in the queue when the listener is gone from the configuration is served as before.
     let last = RefCell::new(None);
     let settings = || {
@@ -104,6 +103,9 @@ pub(super) async fn accept(worker: Rc<Worker>, id: ListenerId, listener: Accepto
         }
         // The listener may be gone when the next one comes.
         settings();
+    }
+    if queue.get() == Queue::Others {
+        return;
     }
     // Closing the socket would reset what is in the queue, or about to be, though those clients believe they are
     // connected. So nobody new gets into it, and who is on the way is waited for.

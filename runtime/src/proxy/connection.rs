@@ -270,7 +270,7 @@ impl Client {
         // Neither has anything to lose.
         tokio::select! {
             end = self.idle_or_stalled() => end,
-            () = self.worker.draining.wait() => End::Draining,
+            () = self.worker.leaving.wait() => End::Draining,
         }
     }
 

@@ -80,10 +80,10 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
     ongoing.keep_for_log(&found.route.chain);
 
     // Within braces, so that nothing of it takes room while the upstream is waited for.
-    let entered = {
-        let Passage { entered, outcome } = match invalid.map_or_else(|| admit(&found.route, &ongoing), Err) {
+    let (chain, entered) = {
+        let Passage { chain, entered, outcome } = match invalid.map_or_else(|| admit(&found.route, &ongoing), Err) {
             Ok(()) => hooks::on_request(&found.route, &mut ongoing).await,
-            Err(failure) => Passage { entered: 0, outcome: Outcome::Failed(failure) },
+            Err(failure) => Passage { chain: None, entered: 0, outcome: Outcome::Failed(failure) },
         };
         // A long answer holds its route only, and lets the rest of its generation go.
         ongoing.exchange.generation = None;
@@ -93,13 +93,14 @@ async fn through(snapshot: Arc<Snapshot>, mut ongoing: Box<Ongoing>, invalid: Op
             Outcome::Failed(failure) => Some(reply_failure(&mut ongoing, failure)),
         };
         if let Some(source) = early {
-            return finish(&found.route.chain, entered, ongoing, source, None).await;
+            return finish(chain.as_ref().unwrap_or(&found.route.chain), entered, ongoing, source, None).await;
         }
-        entered
+        (chain, entered)
     };
-    hooks::before_sending(&found.route, &mut ongoing);
+    let chain = chain.as_ref().unwrap_or(&found.route.chain);
+    hooks::before_sending(&found.route, chain, &mut ongoing);
     let (source, tunnel) = forward(&found, &mut ongoing).await;
-    finish(&found.route.chain, entered, ongoing, source, tunnel).await
+    finish(chain, entered, ongoing, source, tunnel).await
 }
 
 /// The exchange as the client began it, and what makes it impossible to serve, if anything does.

@@ -17,12 +17,15 @@ use super::ongoing::Ongoing;
 use crate::error::{Cause, Failure};
 use crate::host::activation::BodyMode;
 use crate::host::chain::Chain;
+use crate::host::chain::consumers::Resumed;
 use crate::host::exchange::{Content, Exchange, Progress};
 use crate::host::plugin_use::{Place, Reply};
 use crate::snapshot::Route;
 
 /// How the request hooks ended.
 pub(super) struct Passage {
+    /// The chain that they have come to be, if it is not the route's: the consumer has uses.
+    pub(super) chain: Option<Arc<Chain>>,
     /// How many uses were entered: their response hooks are due.
     pub(super) entered: usize,
     /// What now.
@@ -41,32 +44,77 @@ pub(super) enum Outcome {
 
 /// Run the request hooks of `route` until one replies or fails.
 pub(super) async fn on_request(route: &Route, ongoing: &mut Ongoing) -> Passage {
-    let chain = &route.chain;
-    if chain.uses().is_empty() {
-        return Passage { entered: 0, outcome: Outcome::Forward };
+    if route.chain.uses().is_empty() {
+        return Passage { chain: None, entered: 0, outcome: Outcome::Forward };
     }
     let worker = Rc::clone(&ongoing.client.worker);
     worker.look_at_the_clock();
-    for (index, plugin_use) in chain.uses().iter().enumerate() {
+    let mut caller = Caller::of(ongoing);
+    let mut chain = None;
+    let mut index = 0;
+    while let Some(plugin_use) = chain.as_ref().unwrap_or(&route.chain).uses().get(index) {
         let activation = plugin_use.plugin.activation;
         if let BodyMode::Buffered(most) = activation.request_body {
             if let Err(failure) = take_in_request(route, ongoing, most).await {
-                return Passage { entered: index, outcome: Outcome::Failed(failure) };
+                return Passage { chain, entered: index, outcome: Outcome::Failed(failure) };
             }
             worker.look_at_the_clock();
         }
-        if !activation.on_request {
-            continue;
+        if activation.on_request {
+            let place = Place { worker: worker.id, clock: &worker.now };
+            let decided = plugin_use.on_request(place, &mut ongoing.exchange).await;
+            if let Caller::Matters { known } = &mut caller
+                && let Some(resumed) = resumed(route, chain.as_ref(), index, known, ongoing)
+            {
+                index = resumed.1;
+                ongoing.keep_for_log(&resumed.0);
+                chain = Some(resumed.0);
+            }
+            match decided {
+                Ok(None) => {}
+                Ok(Some(reply)) => return Passage { chain, entered: index + 1, outcome: Outcome::Reply(reply) },
+                // Whoever failed does not get to answer for it.
+                Err(failure) => return Passage { chain, entered: index, outcome: Outcome::Failed(failure) },
+            }
         }
-        let place = Place { worker: worker.id, index, clock: &worker.now };
-        match plugin_use.on_request(place, &mut ongoing.exchange).await {
-            Ok(None) => {}
-            Ok(Some(reply)) => return Passage { entered: index + 1, outcome: Outcome::Reply(reply) },
-            // Whoever failed does not get to answer for it.
-            Err(failure) => return Passage { entered: index, outcome: Outcome::Failed(failure) },
+        index += 1;
+    }
+    Passage { chain, entered: index, outcome: Outcome::Forward }
+}
+
+/// Whether it makes a difference to the chain who has sent a request.
+enum Caller {
+    /// No consumer has plugin uses.
+    Irrelevant,
+    /// Some have. So far it is from the consumer with this number; 0: from nobody.
+    Matters { known: u64 },
+}
+
+impl Caller {
+    fn of(ongoing: &Ongoing) -> Self {
+        let generation = ongoing.exchange.generation.as_ref();
+        match generation.and_then(|generation| generation.consumer_uses.as_ref()) {
+            None => Self::Irrelevant,
+            Some(_) => Self::Matters { known: 0 },
         }
     }
-    Passage { entered: chain.uses().len(), outcome: Outcome::Forward }
+}
+
+/// What the exchange goes on with, and the place of the use at `index` in it, if that has found another consumer than was
+/// known.
+fn resumed(
+    route: &Route,
+    chain: Option<&Arc<Chain>>,
+    index: usize,
+    known: &mut u64,
+    ongoing: &Ongoing,
+) -> Option<Resumed> {
+    let consumer = ongoing.exchange.authenticated.as_ref()?.consumer();
+    if std::mem::replace(known, consumer.number()) == consumer.number() {
+        return None;
+    }
+    let uses = ongoing.exchange.generation.as_ref()?.consumer_uses.as_ref()?;
+    uses.resumed(ongoing.client.worker.id, route, chain.unwrap_or(&route.chain), index, consumer)
 }
 
 /// The request's body, within its bounds; `None` if it has none.
@@ -111,8 +159,8 @@ async fn take_in_request(route: &Route, ongoing: &mut Ongoing, most: u64) -> Res
 }
 
 /// Make the request what its plugins want it to be, once all of them have been asked.
-pub(super) fn before_sending(route: &Route, ongoing: &mut Ongoing) {
-    let needs = route.chain.needs();
+pub(super) fn before_sending(route: &Route, chain: &Arc<Chain>, ongoing: &mut Ongoing) {
+    let needs = chain.needs();
     if needs.response_body {
         // What is encoded, or a part only, says little to a plugin.
         let headers = &mut ongoing.exchange.request.headers;
@@ -133,7 +181,7 @@ pub(super) fn before_sending(route: &Route, ongoing: &mut Ongoing) {
         && let Some(upload) = &ongoing.journal.upload
     {
         ongoing.exchange.request.headers.remove(CONTENT_LENGTH);
-        let (chain, worker) = (Arc::clone(&route.chain), ongoing.client.worker.id);
+        let (chain, worker) = (Arc::clone(chain), ongoing.client.worker.id);
         let entered = chain.uses().len();
         upload.filter(Filter::new(chain, worker, Side::Request, entered, ongoing.exchange.beside()));
     }
@@ -145,13 +193,13 @@ pub(super) async fn on_response(chain: &Arc<Chain>, entered: usize, ongoing: &mu
     let worker = Rc::clone(&ongoing.client.worker);
     worker.look_at_the_clock();
     ongoing.exchange.progress = Progress::Response;
-    for (index, plugin_use) in chain.uses().iter().enumerate().take(entered).rev() {
+    for plugin_use in chain.uses().iter().take(entered).rev() {
         let activation = plugin_use.plugin.activation;
-        if !activation.on_response {
+        let mut decided = plugin_use.edit_response(&mut ongoing.exchange).map(|()| None);
+        if decided.is_ok() && !activation.on_response {
             continue;
         }
-        let mut decided = Ok(None);
-        if let BodyMode::Buffered(most) = activation.response_body {
+        if let (Ok(_), BodyMode::Buffered(most)) = (&decided, activation.response_body) {
             decided = take_in_response(ongoing, source, most).await.map(|()| None);
             worker.look_at_the_clock();
         }
@@ -161,7 +209,7 @@ pub(super) async fn on_response(chain: &Arc<Chain>, entered: usize, ongoing: &mu
                 Source::Empty => Content::Whole(bytes::Bytes::new()),
                 _ => Content::Elsewhere,
             };
-            let place = Place { worker: worker.id, index, clock: &worker.now };
+            let place = Place { worker: worker.id, clock: &worker.now };
             decided = plugin_use.on_response(place, &mut ongoing.exchange).await;
         }
         let reply = match decided {
@@ -247,9 +295,9 @@ fn is_another(headers: &mut HeaderMap) {
 pub(super) async fn on_log(chain: Arc<Chain>, worker: usize, mut exchange: Box<Exchange>) {
     exchange.progress = Progress::Over;
     let clock = Cell::new(Instant::now());
-    for (index, plugin_use) in chain.uses().iter().enumerate() {
+    for plugin_use in chain.uses() {
         if plugin_use.plugin.activation.on_log {
-            plugin_use.on_log(Place { worker, index, clock: &clock }, &mut exchange).await;
+            plugin_use.on_log(Place { worker, clock: &clock }, &mut exchange).await;
         }
     }
 }

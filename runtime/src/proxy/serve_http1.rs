@@ -239,7 +239,7 @@ impl Connection {
 
     fn begin_answer(&mut self, cx: &mut Context<'_>, served: &Served, about: About) -> After {
         let worker = &self.client.worker;
-        let lasts = about.persistent && !worker.draining.is_told() && self.line.is_in_order(cx);
+        let lasts = about.persistent && !worker.leaving.is_told() && self.line.is_in_order(cx);
         let after = if lasts { After::Next } else { After::Close };
         let before = self.line.rest_of_interim();
         answer::begin(&mut self.outgoing, before, served, about, after, |out| {

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -41,7 +42,9 @@ pub(super) struct Worker {
     pub(super) connections: TaskTracker,
     /// The drain's time is over: whoever still waits for an upstream is told so.
     pub(super) cut: Signal,
-    /// The gateway stops.
+    /// The gateway stops, or another process has taken over: no connection outlives its next answer.
+    pub(super) leaving: Signal,
+    /// Connections without a request are closed.
     pub(super) draining: Signal,
     /// When something last happened here, as far as that was looked at. The pool goes by it, too.
     pub(super) now: Now,
@@ -75,11 +78,21 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 }
 
 /// A listening socket on its way to a worker.
+#[derive(Debug)]
 pub enum Listening {
-    /// Of its own, on an address that all workers share.
+    /// Of its own, on an address that all workers share; or one that all of them share.
     Tcp(std::net::TcpListener),
     /// The same for all workers.
     Unix(std::os::unix::net::UnixListener),
+}
+
+/// Whose the clients are that wait in a socket's queue when this process accepts no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Ours: nobody else has the socket.
+    Ours,
+    /// Those of another process that has it, too, and accepts from it, or will.
+    Others,
 }
 
 impl Listening {
@@ -90,16 +103,38 @@ impl Listening {
             Self::Unix(_) => None,
         }
     }
+
+    /// The same socket once more.
+    ///
+    /// # Errors
+    /// No more files may be open.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(socket) => socket.try_clone().map(Self::Tcp),
+            Self::Unix(socket) => socket.try_clone().map(Self::Unix),
+        }
+    }
+}
+
+impl AsFd for Listening {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
 }
 
 /// What a worker is told.
 pub enum Order {
-    /// Accept on this listener.
-    Listen(ListenerId, Listening),
+    /// Accept on this listener, on this socket of its too if it has others already.
+    Listen(ListenerId, Listening, Queue),
     /// Close it; connections go on.
     Close(ListenerId),
     /// There is a new generation: let go of the old one, though no request asks for either.
     Refresh,
+    /// Another process accepts from the same sockets of these listeners. What is told next is to drain.
+    Leave(Arc<[ListenerId]>),
 }
 
 /// Tells a listener from others that were or will be on the same address.
@@ -165,6 +200,7 @@ async fn run(
         permits: Arc::new(Semaphore::new(limits.connections_per_worker)),
         connections: TaskTracker::new(),
         cut,
+        leaving: Signal::default(),
         draining: Signal::default(),
         now,
         date: Date::default(),
@@ -182,11 +218,23 @@ async fn run(
             () = drain.cancelled() => break,
         }
     }
-    worker.draining.tell();
-    for (_, closed) in listeners {
-        closed.cancel();
+    // What it was told before is heard, whichever branch came first.
+    while let Ok(order) = orders.try_recv() {
+        obey(order, &worker, &mut listeners);
     }
+    if !worker.leaving.is_told() {
+        worker.draining.tell();
+        worker.leaving.tell();
+    }
+    listeners.values().for_each(|open| open.closed.cancel());
     worker.drain().await;
+}
+
+/// A listener of a worker's.
+#[derive(Clone)]
+pub(super) struct Open {
+    pub(super) closed: CancellationToken,
+    pub(super) queue: Rc<Cell<Queue>>,
 }
 
 impl Worker {
@@ -199,7 +247,15 @@ impl Worker {
     async fn drain(&self) {
         self.connections.close();
         let limit = self.snapshot().edge.limits.drain_timeout;
-        if timeout(limit, self.connections.wait()).await.is_ok() {
+        let idle = limits::HANDOVER_IDLE.min(limit / 2);
+        let ended = async {
+            // Who has no request on its way may just be sending one: it is answered, and told that it was the last.
+            if !self.draining.is_told() && timeout(idle, self.connections.wait()).await.is_err() {
+                self.draining.tell();
+            }
+            self.connections.wait().await;
+        };
+        if timeout(limit, ended).await.is_ok() {
             return;
         }
         tracing::warn!(
@@ -212,22 +268,27 @@ impl Worker {
     }
 }
 
-fn obey(order: Order, worker: &Rc<Worker>, listeners: &mut HashMap<ListenerId, CancellationToken>) {
+fn obey(order: Order, worker: &Rc<Worker>, listeners: &mut HashMap<ListenerId, Open>) {
     match order {
-        Order::Listen(id, listener) => match Acceptor::new(listener) {
+        Order::Listen(id, listener, queue) => match Acceptor::new(listener) {
             Ok(listener) => {
-                let closed = CancellationToken::new();
+                let new = || Open { closed: CancellationToken::new(), queue: Rc::new(Cell::new(queue)) };
+                let open = listeners.entry(id).or_insert_with(new).clone();
                 // Ends with its token, at the latest when the worker drains, which waits for it.
-                worker.connections.spawn_local(accept(Rc::clone(worker), id, listener, closed.clone()));
-                listeners.insert(id, closed);
+                worker.connections.spawn_local(accept(Rc::clone(worker), id, listener, open));
             }
             Err(error) => tracing::error!(%error, "a listener could not be taken over"),
         },
         Order::Refresh => drop(worker.snapshot()),
         Order::Close(id) => {
-            if let Some(closed) = listeners.remove(&id) {
-                closed.cancel();
+            if let Some(open) = listeners.remove(&id) {
+                open.closed.cancel();
             }
+        }
+        Order::Leave(ids) => {
+            let left = ids.iter().filter_map(|id| listeners.get(id));
+            left.for_each(|open| open.queue.set(Queue::Others));
+            worker.leaving.tell();
         }
     }
 }

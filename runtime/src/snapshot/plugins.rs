@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::components::{self, Components};
-use crate::config::checked::{Config, GrantedFolder, PluginUse, SecretValue};
+use crate::config::checked::{self, Config, GrantedFolder, PluginUse, SecretValue};
 use crate::config::faults::{Faults, Span, suggest};
-use crate::config::values::Origin;
+use crate::config::reader::Located;
+use crate::config::values::{Name, Origin};
 use crate::host::breaker::Breaker;
 use crate::host::chain::Scope;
+use crate::host::chain::consumers::OwnUse;
 use crate::host::component::{Component, Need};
 use crate::host::grants::{Folder, Grants};
 use crate::host::library::{Library, bundled};
@@ -54,12 +56,46 @@ impl<'s> Plugins<'s> {
         listed.filter_map(|name| Some((name.to_owned(), self.components.get(name)?.clone()?))).collect()
     }
 
-    /// `owner` is the name of the service or route that has them: each use there has counters of its own.
-    pub(super) fn resolve(&mut self, scope: Scope, owner: Option<&str>, uses: &[PluginUse]) -> Vec<Use> {
-        uses.iter().filter_map(|plugin_use| self.resolve_use(scope, owner, plugin_use)).collect()
+    /// Those of the whole file.
+    pub(super) fn global(&mut self) -> Vec<Use> {
+        self.config.plugins.iter().filter_map(|listed| self.resolve(Scope::Global, &[], listed)).collect()
     }
 
-    fn resolve_use(&mut self, scope: Scope, owner: Option<&str>, plugin_use: &PluginUse) -> Option<Use> {
+    /// Those of a service.
+    pub(super) fn of_service(&mut self, service: &checked::Service) -> Vec<Use> {
+        let owner = [service.name.value.as_str()];
+        service.plugins.iter().filter_map(|listed| self.resolve(Scope::Service, &owner, listed)).collect()
+    }
+
+    /// Those of a route.
+    pub(super) fn of_route(&mut self, route: &checked::Route) -> Vec<Use> {
+        let owner = [route.name.value.as_str()];
+        let scope = |listed: &PluginUse| listed.only.service.as_ref().map_or(Scope::Route, |_| Scope::RouteAndService);
+        route.plugins.iter().filter_map(|listed| self.resolve(scope(listed), &owner, listed)).collect()
+    }
+
+    /// Those of a consumer.
+    pub(super) fn of_consumer(&mut self, consumer: &checked::Consumer) -> Vec<OwnUse> {
+        let mut uses = Vec::new();
+        for listed in &consumer.plugins {
+            let name = |only: &Option<Located<Name>>| only.as_ref().map(|name| name.value.to_string());
+            let (route, service) = (name(&listed.only.route), name(&listed.only.service));
+            let scope = match (&route, &service) {
+                (None, None) => Scope::Consumer,
+                (None, Some(_)) => Scope::ConsumerAndService,
+                (Some(_), None) => Scope::ConsumerAndRoute,
+                (Some(_), Some(_)) => Scope::ConsumerAndRouteAndService,
+            };
+            let owners = [Some(consumer.username.value.as_str()), route.as_deref(), service.as_deref()];
+            let owners: Vec<&str> = owners.into_iter().flatten().collect();
+            let plugin_use = self.resolve(scope, &owners, listed);
+            uses.extend(plugin_use.map(|plugin_use| OwnUse { plugin_use, route, service }));
+        }
+        uses
+    }
+
+    /// `owners` are the names of what has it: each use there has counters of its own.
+    fn resolve(&mut self, scope: Scope, owners: &[&str], plugin_use: &PluginUse) -> Option<Use> {
         let name = plugin_use.plugin.value.as_str();
         let component = self.component(plugin_use)?;
         let wrong_before = self.faults.len();
@@ -78,7 +114,7 @@ impl<'s> Plugins<'s> {
             Ok(plugin) => {
                 let priority = plugin_use.priority.unwrap_or(component.priority);
                 let breaker = plugin_use.trip.map(|trip| Arc::new(Breaker::new(trip)));
-                let words: Vec<&str> = [Some(scope.name()), owner, Some(name)].into_iter().flatten().collect();
+                let words = [&[scope.name()], owners, &[name]].concat();
                 Some(Use {
                     name: name.into(),
                     scope,
@@ -207,6 +243,7 @@ impl<'s> Plugins<'s> {
         let routes = services.iter().flat_map(|service| &service.routes);
         let uses = self.config.plugins.iter().chain(services.iter().flat_map(|service| &service.plugins));
         let uses = uses.chain(routes.flat_map(|route| &route.plugins));
+        let uses = uses.chain(self.config.consumers.iter().flat_map(|consumer| &consumer.plugins));
         let writable = uses.flat_map(|plugin_use| &plugin_use.grants.files).filter(|granted| granted.write);
         let around =
             |above: &Path| above.canonicalize().is_ok_and(|above| folder != above && folder.starts_with(above));

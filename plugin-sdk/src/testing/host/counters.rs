@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::super::state::Counters;
-use super::{gateway, gateway_once_loaded, limits};
+use super::{gateway, gateway_once_loaded, lent, limits};
 pub(crate) use crate::bindings::imports::tidegate::plugin::counters::{
-    Algorithm, Among, Decision, DecisionOne, Error, Limit, Standing,
+    Algorithm, Among, Decision, DecisionOne, Error, Limit, Standing, Subject,
 };
+use crate::subject;
 
 pub(crate) fn hit(among: Among, key: &str, cost: u64, limits: &[Limit]) -> Result<Decision, Error> {
     gateway_once_loaded("nothing is counted", |state| {
@@ -44,6 +45,22 @@ pub(crate) fn hit_one(among: Among, key: &str, cost: u64, limit: Limit) -> Resul
     let Decision { allowed, standings, retry_after_ms } = hit(among, key, cost, &[limit])?;
     let standing = standings.into_iter().next().expect("one limit has one standing");
     Ok(DecisionOne { allowed, standing, retry_after_ms })
+}
+
+pub(crate) fn hit_subject(among: Among, subject: Subject, cost: u64, limit: Limit) -> Result<DecisionOne, Error> {
+    let named = lent(|state| {
+        let caller = state.caller.as_ref();
+        let (of, name) = match subject {
+            Subject::Address => return None,
+            Subject::Consumer => ("consumer", Some(&caller?.consumer.username)),
+            Subject::Credential => ("credential", caller?.credential.as_ref()),
+            Subject::Service => ("service", state.route.as_ref().map(|(_, service)| service)),
+            Subject::Route => ("route", state.route.as_ref().map(|(route, _)| route)),
+        };
+        name.map(|name| subject::key(of, name.as_bytes()))
+    });
+    let key = named.unwrap_or_else(|| lent(|state| state.client.ip().to_string()));
+    hit_one(among, &key, cost, limit)
 }
 
 pub(crate) fn shared() -> bool {

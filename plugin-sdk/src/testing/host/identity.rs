@@ -1,10 +1,12 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::current;
+use super::{current, passwords};
 use crate::bindings::imports::tidegate::plugin::identity as bindings;
-pub(crate) use crate::bindings::imports::tidegate::plugin::identity::{Consumer, ConsumerBy, Way};
+pub(crate) use crate::bindings::imports::tidegate::plugin::identity::{
+    Consumer, ConsumerBy, PasswordError, Stranger, Way,
+};
 use crate::identity::{self, Caller};
-use crate::testing::state::{self, State};
+use crate::testing::state::{self, Awaited, State};
 
 pub(crate) fn find(kind: &str, key: &str) -> Option<bindings::Credential> {
     current(|state| {
@@ -26,6 +28,63 @@ pub(crate) fn authenticate_by_key(kind: &str, key: &str) -> bool {
         }
         None => false,
     })
+}
+
+pub(crate) fn authenticate_by_password(kind: &str, key: &str, password: &[u8]) -> bool {
+    current(|state| {
+        let Some(found) = find_in(state, kind, key).cloned() else { return false };
+        let Some(stored) = found.fields.get("password") else { return false };
+        let is_known = state.known_passwords.contains(&(stored.clone(), password.to_vec()));
+        if is_known {
+            state.caller = Some(found.caller());
+        }
+        is_known
+    })
+}
+
+/// Here it takes no time, and what comes of it is kept until the hook is done.
+pub(crate) fn verify_password(
+    kind: &str,
+    key: &str,
+    password: &[u8],
+    otherwise: &Stranger,
+) -> Result<(), PasswordError> {
+    let invalid = PasswordError::Invalid;
+    let found = current(|state| {
+        assert!(state.response.is_none() && !state.sent, "passwords are verified in request hooks only");
+        if state.awaited.is_some() {
+            return Err(invalid("it waits for a place or a password already".to_owned()));
+        }
+        if let Stranger::Refused(reply) = otherwise {
+            state.clone().accept(reply.clone()).map_err(invalid)?;
+        }
+        Ok(find_in(state, kind, key).cloned())
+    })?;
+    let is_right = match &found {
+        None => false,
+        Some(found) => {
+            let username = &found.consumer.username;
+            let stored = found.fields.get("password");
+            let stored = stored.ok_or_else(|| invalid(format!("a credential of {username} has no `password`")))?;
+            passwords::verify(&String::from_utf8_lossy(stored), password).map_err(|error| match error {
+                passwords::Error::Busy => PasswordError::Busy,
+                passwords::Error::Invalid(problem) => invalid(format!("the `password` of {username}: {problem}")),
+            })?
+        }
+    };
+    current(|state| {
+        let right = found.filter(|_| is_right);
+        if let Some(stored) = right.as_ref().and_then(|right| right.fields.get("password")) {
+            state.known_passwords.push((stored.clone(), password.to_vec()));
+        }
+        state.awaited = Some(match (right, otherwise) {
+            (Some(right), _) => Awaited::Caller(right.caller()),
+            (None, Stranger::Refused(reply)) => Awaited::Reply(reply.clone()),
+            (None, Stranger::Anonymous(username)) => Awaited::Anonymous(username.clone()),
+            (None, Stranger::Nobody) => Awaited::Nothing,
+        });
+    });
+    Ok(())
 }
 
 pub(crate) fn authenticate(credential: &str) -> Result<(), String> {

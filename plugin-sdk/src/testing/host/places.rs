@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::state::Call;
 use super::{gateway, limits};
 use crate::host::types::Reply;
-use crate::testing::state::State;
+use crate::testing::state::{Awaited, State};
 
 pub(crate) fn take(key: &str, max: u32) -> Result<bool, String> {
     before_sending(|state| enter(state, key, max, 0))
@@ -17,8 +17,8 @@ pub(crate) fn wait(key: &str, max: u32, queue: u32, wait_ms: u64, otherwise: Opt
         if wait > limits::PLACE_WAIT {
             return Err(format!("a place is waited for up to {:?}, not {wait:?}", limits::PLACE_WAIT));
         }
-        if state.queued.is_some() {
-            return Err("it waits for a place already".to_owned());
+        if state.awaited.is_some() {
+            return Err("it waits for a place or a password already".to_owned());
         }
         if let Some(reply) = otherwise {
             state.clone().accept(reply.clone())?;
@@ -27,7 +27,7 @@ pub(crate) fn wait(key: &str, max: u32, queue: u32, wait_ms: u64, otherwise: Opt
             return Ok(true);
         }
         let waits = queue > 0;
-        state.queued = waits.then(|| otherwise.cloned());
+        state.awaited = waits.then(|| otherwise.cloned().map_or(Awaited::Nothing, Awaited::Reply));
         Ok(waits)
     })
 }

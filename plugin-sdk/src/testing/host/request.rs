@@ -44,6 +44,13 @@ pub(crate) fn header_values(name: &str) -> Vec<Vec<u8>> {
     current(|state| state.request.headers.named(name).map(<[u8]>::to_vec).collect())
 }
 
+pub(crate) fn sole_header(name: &str) -> Option<Vec<u8>> {
+    match <[Vec<u8>; 1]>::try_from(header_values(name)) {
+        Ok([value]) => Some(value),
+        Err(_) => None,
+    }
+}
+
 pub(crate) fn headers() -> Vec<Header> {
     current(|state| state.request.headers.to_wire())
 }

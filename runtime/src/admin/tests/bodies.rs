@@ -36,8 +36,8 @@ async fn what_curl_sends_is_understood() {
             json!({ "paths": ["/api"], "methods": ["GET", "POST"] }),
         ),
         (
-            &["-d", "config.minute=5", "-d", "config.policy=local", "-d", "name=rate-limiting"],
-            json!({ "name": "rate-limiting", "config": { "minute": "5", "policy": "local" } }),
+            &["-d", "config.minute=5", "-d", "config.policy=local", "-d", "name=any-plugin"],
+            json!({ "name": "any-plugin", "config": { "minute": "5", "policy": "local" } }),
         ),
         (
             &["--data-urlencode", "config.add.headers[1]=x-a:b c&d"],

@@ -70,6 +70,8 @@ pub struct ClientLimits {
     pub upstream_header_bytes: usize,
     /// Requests in flight have this long to end when the gateway stops.
     pub drain_timeout: Duration,
+    /// A new process that takes over has this long to serve.
+    pub handover_timeout: Duration,
 }
 
 impl Default for ClientLimits {
@@ -86,6 +88,7 @@ impl Default for ClientLimits {
             body_timeout: limits::BODY_TIMEOUT,
             upstream_header_bytes: limits::HEAD_BYTES,
             drain_timeout: limits::DRAIN_TIME,
+            handover_timeout: limits::HANDOVER_TIME,
         }
     }
 }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use toml::de::DeValue;
 
 use super::Reading;
-use crate::config::checked::{Consumer, Credential, SecretValue};
-use crate::config::faults::Faults;
-use crate::config::reader::{Fields, Value, parse};
+use crate::config::checked::{Consumer, Credential, SecretValue, Service};
+use crate::config::faults::{Faults, suggest};
+use crate::config::plugin_use::{Narrowing, plugin_uses};
+use crate::config::reader::{Fields, Located, Value, parse};
 use crate::config::secret::Secret;
 use crate::config::values::Name;
 
@@ -23,9 +24,10 @@ impl Reading<'_> {
             fields.value("custom_id").and_then(|_| self.name::<Name>("custom_id", &fields, "custom_id", ""));
         let groups = fields.array("groups").filter_map(|value| self.group(value)).collect();
         let credentials = fields.array("credentials").filter_map(|value| self.credential(value)).collect();
+        let plugins = plugin_uses(&fields, Narrowing::RouteAndService, self.folder);
         fields.finish();
         let custom_id = custom_id.map(|id| id.value.to_string());
-        Some(Consumer { username: username?, custom_id, groups, credentials })
+        Some(Consumer { username: username?, custom_id, groups, credentials, plugins })
     }
 
     /// Its name, or a table that has more to say.
@@ -80,6 +82,35 @@ impl Reading<'_> {
     fn field(&self, credential: &Fields<'_>, name: &'static str) -> Option<SecretValue> {
         credential.value(name)?;
         Some(SecretValue::new(self.secret(credential, name, "")?.value.as_bytes()))
+    }
+}
+
+impl Reading<'_> {
+    /// What consumers' plugin uses are narrowed to is there, or has been taken out by `enabled = false`.
+    pub(super) fn check_scopes(&self, consumers: &[Consumer], services: &[Service]) {
+        for only in consumers.iter().flat_map(|consumer| &consumer.plugins).map(|plugin_use| &plugin_use.only) {
+            self.check_named("route", only.route.as_ref());
+            self.check_named("service", only.service.as_ref());
+            let (Some(route), Some(service)) = (&only.route, &only.service) else { continue };
+            let has = |service: &Service| service.routes.iter().any(|known| known.name.value == route.value);
+            if let Some(owner) = services.iter().find(|service| has(service)).map(|owner| &owner.name.value)
+                && *owner != service.value
+            {
+                let message = format!("route \"{}\" belongs to service \"{owner}\"", route.value);
+                self.faults.at_with_help(&service.span, message, "name that one, or leave `service` out");
+            }
+        }
+    }
+
+    fn check_named(&self, kind: &'static str, only: Option<&Located<Name>>) {
+        let listed = self.listed.borrow();
+        if let Some(only) = only.filter(|only| !listed.has(kind, only.value.as_str())) {
+            let mut known: Vec<&str> = listed.names(kind).collect();
+            // Of those that come equally near, always the same.
+            known.sort_unstable();
+            let help = suggest(only.value.as_str(), known).unwrap_or_else(|| format!("the name of a {kind}"));
+            self.faults.at_with_help(&only.span, format!("there is no {kind} \"{}\"", only.value), help);
+        }
     }
 }
 

@@ -123,6 +123,7 @@ impl Reading<'_> {
             ("body_idle_timeout", &mut checked.body_idle_timeout),
             ("body_timeout", &mut checked.body_timeout),
             ("drain_timeout", &mut checked.drain_timeout),
+            ("handover_timeout", &mut checked.handover_timeout),
         ] {
             period_into(&fields, key, period);
         }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Reading;
 use crate::config::reader::{Fields, Located};
-use crate::config::values::{Name, Tag};
+use crate::config::values::{Id, Name, Tag};
 
 impl Reading<'_> {
     /// The name of an entity that may have none, as logs show it: then its id stands in. Both are the entity's alone.
@@ -41,5 +41,5 @@ pub(in crate::config) fn marks(fields: &Fields<'_>) -> Option<Located<Uuid>> {
     for time in ["created_at", "updated_at"] {
         fields.integer(time, 0..=i64::MAX);
     }
-    fields.parse::<Uuid>("id")
+    fields.parse::<Id>("id").map(|id| id.map(|id| id.0))
 }

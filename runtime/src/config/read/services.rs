@@ -8,9 +8,9 @@ use crate::config::checked::{
     HttpVersion, Retries, Route, Schemes, Service, ServiceTls, TargetAddress, Timeouts, Upstream,
 };
 use crate::config::faults::Faults;
-use crate::config::plugin_use::plugin_uses;
+use crate::config::plugin_use::{Narrowing, plugin_uses};
 use crate::config::reader::{Fields, Located, Value, parse};
-use crate::config::values::{ByteSize, HeaderCriterion, Method, PlainHost, ServiceUrl, Text};
+use crate::config::values::{ByteSize, HeaderCriterion, Method, Name, PlainHost, ServiceUrl, Text};
 use crate::limits;
 use crate::proxy::route::Criteria;
 
@@ -32,8 +32,8 @@ impl Reading<'_> {
         {
             self.faults.at_with_help(&value.span(), "`tls` goes unheard", "the url has to begin with https: or grpcs:");
         }
-        let plugins = plugin_uses(&fields, self.folder);
-        let routes = fields.array("routes").filter_map(|value| self.route(value)).collect();
+        let plugins = plugin_uses(&fields, Narrowing::None, self.folder);
+        let routes = fields.array("routes").filter_map(|value| self.route(value, name.as_ref())).collect();
         let enabled = fields.boolean("enabled").unwrap_or(true);
         fields.finish();
         enabled.then_some(())?;
@@ -102,7 +102,7 @@ impl Reading<'_> {
         tls
     }
 
-    fn route(&self, value: &Value<'_>) -> Option<Route> {
+    fn route(&self, value: &Value<'_>, service: Option<&Located<Name>>) -> Option<Route> {
         let fields = Fields::of(value, "a route", self.faults)?;
         let name = self.name_or_id("route", &fields, "name", "a name for logs and metrics");
         let criteria = self.criteria(&fields);
@@ -110,7 +110,13 @@ impl Reading<'_> {
         let strip_path = fields.boolean("strip_path").unwrap_or(true);
         let preserve_host = fields.boolean("preserve_host").unwrap_or(false);
         let body_bytes = fields.parse::<ByteSize>("body_bytes").map(|size| size.value.0 as u64);
-        let plugins = plugin_uses(&fields, self.folder);
+        let plugins = plugin_uses(&fields, Narrowing::Service, self.folder);
+        for only in plugins.iter().filter_map(|plugin_use| plugin_use.only.service.as_ref()) {
+            if let Some(service) = service.filter(|service| service.value != only.value) {
+                let message = format!("this route belongs to service \"{}\"", service.value);
+                self.faults.at_with_help(&only.span, message, "name that one, or leave `service` out");
+            }
+        }
         let enabled = fields.boolean("enabled").unwrap_or(true);
         if CRITERIA.into_iter().all(|key| is_empty(fields.value(key))) {
             let help = "give it `paths`, `hosts` or `methods`; paths = [\"/\"] matches everything";

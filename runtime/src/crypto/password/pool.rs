@@ -49,14 +49,35 @@ impl Passwords {
     /// takes the password out of the queue.
     ///
     /// # Errors
-    /// As [`super::verify`], or [`PasswordError::Busy`] if [`limits::PASSWORDS_WAITING`] others wait already.
+    /// As [`Self::begin`].
     pub async fn verify(&self, stored: &str, password: &[u8]) -> Result<Verdict, PasswordError> {
+        self.begin(stored, password)?.verdict().await
+    }
+
+    /// Begin to do so.
+    ///
+    /// # Errors
+    /// As [`super::verify`], or [`PasswordError::Busy`] if [`limits::PASSWORDS_WAITING`] others wait already.
+    pub fn begin(&self, stored: &str, password: &[u8]) -> Result<Verification, PasswordError> {
         check_password(password)?;
         let stored = Stored::parse(stored)?;
         let (reply, verdict) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(PasswordError::Busy)?;
         queue.try_send(Job { stored, password: password.into(), reply }).map_err(|_| PasswordError::Busy)?;
-        verdict.await.unwrap_or(Err(PasswordError::Busy))
+        Ok(Verification(verdict))
+    }
+}
+
+/// A password that is being verified. Dropping it takes the password out of the queue.
+pub struct Verification(oneshot::Receiver<Result<Verdict, PasswordError>>);
+
+impl Verification {
+    /// What comes of it.
+    ///
+    /// # Errors
+    /// Only when it was tried it turned out that it cannot be verified.
+    pub async fn verdict(self) -> Result<Verdict, PasswordError> {
+        self.0.await.unwrap_or(Err(PasswordError::Busy))
     }
 }
 

@@ -65,6 +65,10 @@ const ALGORITHMS: &[&str] = &[
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
 ];
 
+/// Which plugin asks for which, as gateway.toml and Kong's paths say it.
+pub(super) const PLUGINS: [(Kind, &str); 4] =
+    [(Kind::KeyAuth, "key-auth"), (Kind::BasicAuth, "basic-auth"), (Kind::Jwt, "jwt"), (Kind::HmacAuth, "hmac-auth")];
+
 /// Fields as gateway.toml has them.
 const KEYS: [(&str, &str); 6] = [
     ("key", "key"),

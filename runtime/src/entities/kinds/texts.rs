@@ -1,16 +1,13 @@
 //! What texts may be.
 
-use crate::config::values::{Method, Name, PlainHost, Tag};
+use crate::config::values::{Id, Method, Name, PlainHost, Tag};
 
 pub(super) fn any(_: &str) -> Result<(), String> {
     Ok(())
 }
 
 pub(super) fn uuid(text: &str) -> Result<(), String> {
-    match uuid::Uuid::try_parse(text) {
-        Ok(_) if text.len() == 36 => Ok(()),
-        _ => Err("expected a valid UUID".to_owned()),
-    }
+    text.parse::<Id>().map(drop).map_err(|_| "expected a valid UUID".to_owned())
 }
 
 pub(super) fn tag(text: &str) -> Result<(), String> {

@@ -1,13 +1,24 @@
 //! `client`: who sent the request.
 
+use std::net::IpAddr;
 use std::time::UNIX_EPOCH;
 
-use crate::host::bindings::tidegate::plugin::client::{Certificate, Host};
+use crate::host::bindings::tidegate::plugin::client::{Certificate, Host, IpAddress};
 use crate::host::state::State;
 
 impl Host for State {
     fn address(&mut self) -> wasmtime::Result<String> {
         Ok(self.exchange()?.client.ip().to_string())
+    }
+
+    fn ip(&mut self) -> wasmtime::Result<IpAddress> {
+        Ok(match self.exchange()?.client.ip() {
+            IpAddr::V4(address) => IpAddress::V4(address.to_bits()),
+            IpAddr::V6(address) => {
+                let bits = address.to_bits();
+                IpAddress::V6(((bits >> 64) as u64, bits as u64))
+            }
+        })
     }
 
     fn port(&mut self) -> wasmtime::Result<u16> {

@@ -1,6 +1,8 @@
 //! `counters`: hits against limits. In memory they are decided at once, in Redis they are waited for; so which of the two
 //! is linked depends on where this gateway keeps them.
 
+mod subject;
+
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -8,7 +10,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
 use crate::host::bindings::tidegate::plugin::counters::{
-    Algorithm, Among, Decision, DecisionOne, Error, Limit, Standing,
+    Algorithm, Among, Decision, DecisionOne, Error, Limit, Standing, Subject,
 };
 use crate::host::services::Services;
 use crate::host::state::State;
@@ -18,6 +20,7 @@ use crate::store::counters::{self, HitError, Limits};
 
 type Arguments = (Among, String, u64, Vec<Limit>);
 type ArgumentsOne = (Among, String, u64, Limit);
+type ArgumentsSubject = (Among, Subject, u64, Limit);
 
 /// Offer the interface.
 pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime::Result<()> {
@@ -31,10 +34,18 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime:
         instance.func_wrap("hit", |mut store: StoreContextMut<'_, State>, (_, key, cost, limits): Arguments| {
             Ok((here(store.data_mut(), &key, cost, &limits)?.map(Decision::from),))
         })?;
-        return instance.func_wrap(
+        instance.func_wrap(
             "hit-one",
             |mut store: StoreContextMut<'_, State>, (_, key, cost, limit): ArgumentsOne| {
                 Ok((here(store.data_mut(), &key, cost, &[limit])?.map(DecisionOne::from),))
+            },
+        )?;
+        return instance.func_wrap(
+            "hit-subject",
+            |mut store: StoreContextMut<'_, State>, (_, subject, cost, limit): ArgumentsSubject| {
+                let state = store.data_mut();
+                let key = subject::key(state.exchange_uncounted()?, subject);
+                Ok((here(state, &key, cost, &[limit])?.map(DecisionOne::from),))
             },
         );
     }
@@ -51,6 +62,16 @@ pub(super) fn link(linker: &mut Linker<State>, services: &Services) -> wasmtime:
         |mut store: StoreContextMut<'_, State>, (among, key, cost, limit): ArgumentsOne| {
             Box::new(async move {
                 Ok((there(store.data_mut(), among, &key, cost, &[limit]).await?.map(DecisionOne::from),))
+            })
+        },
+    )?;
+    instance.func_wrap_async(
+        "hit-subject",
+        |mut store: StoreContextMut<'_, State>, (among, subject, cost, limit): ArgumentsSubject| {
+            Box::new(async move {
+                let state = store.data_mut();
+                let key = subject::key(state.exchange_uncounted()?, subject);
+                Ok((there(state, among, &key, cost, &[limit]).await?.map(DecisionOne::from),))
             })
         },
     )

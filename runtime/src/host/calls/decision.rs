@@ -2,8 +2,9 @@
 
 use http::HeaderMap;
 
-use super::{field, final_status};
+use super::final_status;
 use crate::host::bindings::tidegate::plugin::decision::{Answer, Host};
+use crate::host::edits::field;
 use crate::host::exchange::{Given, ResponseHead};
 use crate::host::plugin_use::Reply;
 use crate::host::state::State;

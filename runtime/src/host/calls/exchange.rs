@@ -4,6 +4,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::report;
 use crate::host::bindings::tidegate::plugin::exchange::{Account, Host, Outcome, Parts, Timings};
+use crate::host::bindings::tidegate::plugin::types::Edit;
+use crate::host::edits::{Ready, Values};
+use crate::host::exchange::Ended;
 use crate::host::scratch::Owner;
 use crate::host::state::State;
 
@@ -42,26 +45,31 @@ impl Host for State {
         self.exchange()?.scratch.keep(Owner::All, key, value.into()).map_err(wasmtime::Error::msg)
     }
 
-    fn ended(&mut self) -> wasmtime::Result<Option<Outcome>> {
-        Ok(self.exchange()?.outcome.as_ref().map(|ended| Outcome {
-            status: ended.status,
-            upstream_status: ended.upstream_status,
-            failure: ended.failure.map(str::to_owned),
-            timings: Timings {
-                answered: microseconds(ended.answered),
-                upstream: ended.upstream.map(microseconds),
-                plugins: microseconds(ended.plugins),
-                total: microseconds(ended.total),
-            },
-            received: ended.received,
-            sent: ended.sent,
-            begun: microseconds(ended.begun.duration_since(UNIX_EPOCH).unwrap_or_default()),
-        }))
+    fn edit_answer(&mut self, edits: Vec<Edit>) -> wasmtime::Result<Result<(), String>> {
+        self.edit_in_advance(|| Ok((Ready::new(edits, &[])?, Values::new())))
     }
 
     fn report(&mut self, asked: Parts) -> wasmtime::Result<Option<Account>> {
         let exchange = self.exchange()?;
         Ok(exchange.outcome.as_ref().map(|ended| report::of(exchange, ended, asked)))
+    }
+}
+
+/// What a log hook is told.
+pub(in crate::host) fn outcome(ended: &Ended) -> Outcome {
+    Outcome {
+        status: ended.status,
+        upstream_status: ended.upstream_status,
+        failure: ended.failure.map(str::to_owned),
+        timings: Timings {
+            answered: microseconds(ended.answered),
+            upstream: ended.upstream.map(microseconds),
+            plugins: microseconds(ended.plugins),
+            total: microseconds(ended.total),
+        },
+        received: ended.received,
+        sent: ended.sent,
+        begun: microseconds(ended.begun.duration_since(UNIX_EPOCH).unwrap_or_default()),
     }
 }
 

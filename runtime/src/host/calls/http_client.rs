@@ -9,9 +9,10 @@ use http::{HeaderMap, Method, Request, Uri};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{HasSelf, Linker};
 
-use super::{all, field};
+use super::all;
 use crate::config::values::Origin;
 use crate::host::bindings::tidegate::plugin::http_client::{self, Error, Host, Incoming, Outgoing};
+use crate::host::edits::field;
 use crate::host::fetch::{FetchError, Fetcher, Outcome};
 use crate::host::grants::Grants;
 use crate::host::state::State;

@@ -1,8 +1,14 @@
 //! `identity`: consumers and credentials, looked up in the snapshot.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::host::bindings::tidegate::plugin::identity::{self, ConsumerBy, Credential, Host, Way};
+use super::parse_reply;
+use crate::crypto::password::{self, Verification};
+use crate::host::awaited::{Awaited, Claimed, Stranger};
+use crate::host::bindings::tidegate::plugin::identity::{self, ConsumerBy, Credential, Host, PasswordError, Way};
+use crate::host::exchange::Progress;
+use crate::host::services::Services;
 use crate::host::state::State;
 use crate::identity::{Authenticated, Consumer};
 
@@ -40,6 +46,75 @@ impl Host for State {
         Ok(true)
     }
 
+    fn authenticate_by_password(&mut self, kind: String, key: String, password: Vec<u8>) -> wasmtime::Result<bool> {
+        let (grants, services) = (Arc::clone(&self.grants), Arc::clone(&self.services));
+        let exchange = self.exchange_to_change()?;
+        if !grants.knows(&kind) {
+            return Ok(false);
+        }
+        let Some(credential) = exchange.identities.find(&kind, key.as_bytes()) else { return Ok(false) };
+        let Some(stored) = &credential.password else { return Ok(false) };
+        let is_known = services.recent.knows(services.recent.name(stored, &password), Instant::now());
+        if is_known {
+            exchange.authenticated = Some(Authenticated::By(Arc::clone(credential)));
+        }
+        Ok(is_known)
+    }
+
+    fn verify_password(
+        &mut self,
+        kind: String,
+        key: String,
+        password: Vec<u8>,
+        otherwise: identity::Stranger,
+    ) -> wasmtime::Result<Result<(), PasswordError>> {
+        let invalid = |problem| Ok(Err(PasswordError::Invalid(problem)));
+        let (grants, services) = (Arc::clone(&self.grants), Arc::clone(&self.services));
+        let exchange = self.exchange()?;
+        if exchange.progress != Progress::Request {
+            return Err(wasmtime::format_err!("passwords are verified in request hooks only"));
+        }
+        if exchange.awaited.is_some() {
+            return invalid("it waits for a place or a password already".to_owned());
+        }
+        let otherwise = match otherwise {
+            identity::Stranger::Anonymous(username) => Stranger::Anonymous(username),
+            identity::Stranger::Nobody => Stranger::Nobody,
+            identity::Stranger::Refused(reply) => match parse_reply(reply) {
+                Ok(reply) => Stranger::Refused(reply),
+                Err(problem) => return invalid(problem),
+            },
+        };
+        let found = exchange.identities.find(&kind, key.as_bytes()).filter(|_| grants.knows(&kind)).cloned();
+        let begun = match &found {
+            None => begin(&services, &services.recent.decoy(), &password),
+            Some(credential) => {
+                let username = &credential.consumer.username;
+                let Some(stored) = credential.field("password") else {
+                    return invalid(format!("a credential of {username} has no `password`"));
+                };
+                let stored = str::from_utf8(stored).map_err(|_| password::PasswordError::Form);
+                match stored.and_then(|stored| begin(&services, stored, &password)) {
+                    Err(error) if error != password::PasswordError::Busy => {
+                        return invalid(format!("the `password` of {username}: {error}"));
+                    }
+                    begun => begun,
+                }
+            }
+        };
+        let verification = match begun {
+            Ok(verification) => verification,
+            Err(password::PasswordError::Busy) => return Ok(Err(PasswordError::Busy)),
+            Err(error) => return invalid(error.to_string()),
+        };
+        let credential = found.and_then(|credential| {
+            let known = services.recent.name(credential.password.as_ref()?, &password);
+            Some((credential, known))
+        });
+        exchange.awaited = Some(Box::new(Awaited::Password(Claimed { verification, credential, otherwise })));
+        Ok(Ok(()))
+    }
+
     fn authenticate(&mut self, credential: String) -> wasmtime::Result<Result<(), String>> {
         let exchange = self.exchange_to_change()?;
         Ok(match exchange.identities.by_id(&credential) {
@@ -61,16 +136,7 @@ impl Host for State {
     }
 
     fn authenticate_as(&mut self, username: String, way: Way) -> wasmtime::Result<Result<(), String>> {
-        let exchange = self.exchange_to_change()?;
-        let Some(consumer) = exchange.identities.by_username(&username) else {
-            return Ok(Err(format!("there is no consumer {username:?}")));
-        };
-        let consumer = Arc::clone(consumer);
-        exchange.authenticated = Some(match way {
-            Way::Known => Authenticated::As(consumer),
-            Way::Anonymous => Authenticated::Anonymously(consumer),
-        });
-        Ok(Ok(()))
+        Ok(self.exchange_to_change()?.authenticate_as(&username, way == Way::Anonymous))
     }
 
     fn authenticated(&mut self) -> wasmtime::Result<Option<identity::Caller>> {
@@ -80,6 +146,10 @@ impl Host for State {
             way: if known.is_anonymous() { Way::Anonymous } else { Way::Known },
         }))
     }
+}
+
+fn begin(services: &Services, stored: &str, password: &[u8]) -> Result<Verification, password::PasswordError> {
+    services.passwords().ok_or(password::PasswordError::Busy)?.begin(stored, password)
 }
 
 fn told(consumer: &Consumer) -> identity::Consumer {

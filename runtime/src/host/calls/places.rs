@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::parse_reply;
+use crate::host::awaited::{Awaited, Queued};
 use crate::host::bindings::tidegate::plugin::places::Host;
 use crate::host::bindings::tidegate::plugin::types::Reply;
 use crate::host::exchange::{Exchange, Progress};
-use crate::host::plugin_use::Queued;
 use crate::host::state::State;
 use crate::limits;
 use crate::store::places::{Entry, Place};
@@ -36,8 +36,8 @@ impl Host for State {
         if wait > limits::PLACE_WAIT {
             return Ok(Err(format!("a place is waited for up to {:?}, not {wait:?}", limits::PLACE_WAIT)));
         }
-        if exchange.queued.is_some() {
-            return Ok(Err("it waits for a place already".to_owned()));
+        if exchange.awaited.is_some() {
+            return Ok(Err("it waits for a place or a password already".to_owned()));
         }
         let otherwise = match otherwise.map(parse_reply).transpose() {
             Ok(otherwise) => otherwise,
@@ -47,7 +47,7 @@ impl Host for State {
             Entry::Held(place) => exchange.hold(place).map(|()| true),
             Entry::Queued(_) if exchange.places.len() >= limits::EXCHANGE_PLACES => Err(too_many()),
             Entry::Queued(turn) => {
-                exchange.queued = Some(Box::new(Queued { turn, wait, otherwise }));
+                exchange.awaited = Some(Box::new(Awaited::Place(Queued { turn, wait, otherwise })));
                 Ok(true)
             }
             Entry::Full => Ok(false),

@@ -7,9 +7,10 @@ use http::Method;
 use http::header::HOST;
 use http::uri::PathAndQuery;
 
-use super::{all, edit, first, values};
+use super::{all, first, sole, values};
 use crate::host::bindings::tidegate::plugin::request::Host;
 use crate::host::bindings::tidegate::plugin::types::{Edit, Header};
+use crate::host::edits::edit;
 use crate::host::exchange::Content;
 use crate::host::state::State;
 use crate::proxy::path;
@@ -50,6 +51,10 @@ impl Host for State {
 
     fn header_values(&mut self, name: String) -> wasmtime::Result<Vec<Vec<u8>>> {
         Ok(values(&self.request()?.headers, &name))
+    }
+
+    fn sole_header(&mut self, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(sole(&self.request()?.headers, &name))
     }
 
     fn headers(&mut self) -> wasmtime::Result<Vec<Header>> {

@@ -2,9 +2,10 @@
 
 use http::StatusCode;
 
-use super::{all, edit, first, values};
+use super::{all, first, values};
 use crate::host::bindings::tidegate::plugin::response::Host;
 use crate::host::bindings::tidegate::plugin::types::{Edit, Header};
+use crate::host::edits::edit;
 use crate::host::exchange::Content;
 use crate::host::state::State;
 
@@ -26,17 +27,12 @@ impl Host for State {
     }
 
     fn edit(&mut self, edits: Vec<Edit>) -> wasmtime::Result<Result<(), String>> {
-        Ok(self.response_to_change()?.and_then(|exchange| match &mut exchange.response {
-            Some(response) => edit(&mut response.headers, edits),
-            None => Err(NONE.to_owned()),
-        }))
+        Ok(self.response_head_to_change()?.and_then(|response| edit(&mut response.headers, edits)))
     }
 
     fn set_status(&mut self, status: u16) -> wasmtime::Result<Result<(), String>> {
-        Ok(self.response_to_change()?.and_then(|exchange| match &mut exchange.response {
-            Some(response) => final_status(status).map(|status| response.status = status),
-            None => Err(NONE.to_owned()),
-        }))
+        let response = self.response_head_to_change()?;
+        Ok(response.and_then(|response| final_status(status).map(|status| response.status = status)))
     }
 
     fn body(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {
@@ -48,8 +44,6 @@ impl Host for State {
         Ok(self.response_to_change()?.map(|exchange| exchange.response_body = Content::Replaced(body.into())))
     }
 }
-
-const NONE: &str = "there is no response";
 
 /// A status that ends an exchange; 1xx do not (RFC 9110, section 15).
 pub(in crate::host) fn final_status(status: u16) -> Result<StatusCode, String> {

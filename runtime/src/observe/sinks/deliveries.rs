@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, channel};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use super::delivery::{self, Delivery};
@@ -33,6 +33,8 @@ pub struct Deliveries {
     pub(super) known: Vec<Known>,
     /// Disk buffers that are open, by their folders.
     spools: Vec<(PathBuf, Weak<Spool>)>,
+    /// Whether they are another process's for now.
+    theirs: bool,
     /// Sinks so far that had one.
     numbers: u64,
     /// The file that takes what is meant for plugins' own sinks, if nobody else is to hear of it.
@@ -71,7 +73,12 @@ struct Parts {
 impl Deliveries {
     /// Tasks run on `control`, if anything is to be delivered.
     pub const fn new(control: Option<Handle>) -> Self {
-        Self { control, known: Vec::new(), spools: Vec::new(), numbers: 0, stand_in: None }
+        Self { control, known: Vec::new(), spools: Vec::new(), theirs: false, numbers: 0, stand_in: None }
+    }
+
+    /// The same, but another process has the disk buffers until [`Deliveries::take_over`].
+    pub fn while_they_are_anothers(self) -> Self {
+        Self { theirs: true, ..self }
     }
 
     /// The same, but what goes to sinks that settings of plugins make up is written to this file.
@@ -175,7 +182,7 @@ impl Deliveries {
         let spool = match open {
             Some(spool) => spool,
             None => {
-                let opened = Spool::open(folder);
+                let opened = if self.theirs { Spool::theirs(folder) } else { Spool::open(folder) };
                 let note = |refused: &spool::Refused| {
                     faults.at_with_help(&listed.span, refused.to_string(), refused.help());
                 };
@@ -187,6 +194,45 @@ impl Deliveries {
         metrics.disk(spool.held());
         self.numbers += 1;
         Some(Disk { spool, most: *most, number: self.numbers })
+    }
+
+    /// Take the disk buffers from the process that had them so far, or take them back.
+    ///
+    /// # Errors
+    /// One of them cannot be had, for this reason.
+    pub fn take_over(&mut self) -> Result<(), String> {
+        self.theirs = false;
+        let entered: Vec<_> = self.open_spools().map(|spool| spool.enter()).collect();
+        entered.into_iter().collect::<Result<(), _>>().map_err(|refused| refused.to_string())
+    }
+
+    /// Leave the disk buffers to another process: records are written beside them from now on, for it to deliver.
+    ///
+    /// # Errors
+    /// The disk does not let us leave one of them in order.
+    pub async fn hand_over(&mut self) -> Result<(), String> {
+        self.theirs = true;
+        // At the same time: each may wait for its peer.
+        let mut leaving = JoinSet::new();
+        for spool in self.open_spools() {
+            leaving.spawn(async move {
+                let left = spool.leave(limits::HANDOVER_SINKS).await;
+                left.map_err(|error| format!("{}: {error}", spool.folder().display()))
+            });
+        }
+        leaving.join_all().await.into_iter().collect()
+    }
+
+    /// Deliver what the process before has written beside the disk buffers, once it is done.
+    pub fn bring_in(&self) {
+        if let Some(control) = &self.control {
+            let awaiting = self.open_spools().filter(|spool| spool.awaits_others());
+            awaiting.for_each(|spool| drop(control.spawn_blocking(move || spool.bring_in())));
+        }
+    }
+
+    fn open_spools(&self) -> impl Iterator<Item = Arc<Spool>> {
+        self.spools.iter().filter_map(|(_, spool)| spool.upgrade())
     }
 
     /// Close the files and open what is at their paths now.

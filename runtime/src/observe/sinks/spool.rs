@@ -1,5 +1,6 @@
 //! A disk buffer: a folder with files of records, of which the oldest is delivered first, and the place up to which all
-//! is delivered. One process has it at a time; the sinks of several generations may write to it, one of them reads.
+//! is delivered. One process has it at a time, and hands it over as it is (tenure.rs); the sinks of several generations
+//! may write to it, one of them reads.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,12 +12,14 @@ use tokio::sync::watch;
 
 use super::queue::Record;
 
+mod aside;
 mod files;
 mod folder;
 mod position;
 mod reading;
 mod record;
 mod scan;
+mod tenure;
 mod writing;
 
 pub(super) use folder::Refused;
@@ -25,14 +28,13 @@ pub(super) use reading::Reading;
 pub(super) use writing::Writing;
 
 use files::Files;
-use folder::{Entry, Lock};
+use folder::Entry;
 use position::Position;
 
 /// One folder's records.
 #[derive(Debug)]
 pub(super) struct Spool {
     folder: PathBuf,
-    _lock: Lock,
     /// Bytes of the files, and of what was admitted and is not written yet.
     held: Arc<AtomicUsize>,
     state: Mutex<State>,
@@ -51,6 +53,10 @@ struct State {
     /// In their order; the last may still grow.
     files: VecDeque<Entry>,
     done: Place,
+    /// The sink that delivered when the buffer was handed over.
+    reader: u64,
+    /// Another process still writes beside the buffer's files.
+    aside: bool,
 }
 
 /// The largest record that a buffer of `most` bytes takes: what is delivered and not deleted yet must not keep it out.
@@ -64,25 +70,29 @@ impl Spool {
     /// # Errors
     /// It is another's, or the disk does not let us.
     pub(super) fn open(folder: &Path) -> Result<Self, Refused> {
-        let lock = folder::lock(folder)?;
+        let spool = Self::theirs(folder)?;
+        spool.enter()?;
+        Ok(spool)
+    }
+
+    /// The buffer in `folder` while another process has it: [`Spool::enter`] makes it ours.
+    ///
+    /// # Errors
+    /// The disk does not let us.
+    pub(super) fn theirs(folder: &Path) -> Result<Self, Refused> {
+        folder::make(folder).map_err(Refused::of(folder))?;
         let position = Position::open(&folder.join(folder::POSITION)).map_err(Refused::of(folder))?;
-        let entries = folder::recover(folder).map_err(Refused::of(folder))?;
-        let bytes: u64 = entries.iter().map(|entry| entry.length).sum();
         let done = position.place();
-        let next = entries.back().map_or(0, |entry| entry.number).max(done.file) + 1;
-        let spool = Self {
+        Ok(Self {
             folder: folder.to_owned(),
-            _lock: lock,
-            held: Arc::new(AtomicUsize::new(usize::try_from(bytes).unwrap_or(usize::MAX))),
-            state: Mutex::new(State { files: entries, done }),
-            files: Mutex::new(Files::new(folder.to_owned(), next)),
+            held: Arc::default(),
+            state: Mutex::new(State { files: VecDeque::new(), done, reader: 0, aside: false }),
+            files: Mutex::new(Files::new(folder.to_owned())),
             position: Mutex::new(position),
             written: watch::Sender::default(),
             reader: watch::Sender::default(),
             turn: Arc::default(),
-        };
-        spool.forget(0).map_err(Refused::of(folder))?;
-        Ok(spool)
+        })
     }
 
     /// Where its bytes are counted.
@@ -143,15 +153,16 @@ impl Spool {
         if let Some((file, number)) = unsynced {
             file.sync_data().inspect_err(|_| self.files().failed(number))?;
         }
-        self.position.lock().unwrap_or_else(PoisonError::into_inner).sync()
+        self.position().sync()
     }
 
     /// Note on the disk how far all is delivered, and delete the files that are. The last one goes only when it has
     /// `least` bytes: another would have to be made at once. Waits for the disk.
     fn settle(&self, least: u64) -> io::Result<()> {
+        // It changes hands only while nobody has the position.
+        let mut position = self.position();
         let done = self.state().done;
-        let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
-        if position.place() == done {
+        if position.place() == done || !self.files().are_ours() {
             return Ok(());
         }
         position.write(done)?;
@@ -162,6 +173,9 @@ impl Spool {
     fn forget(&self, least: u64) -> io::Result<()> {
         // Nothing grows meanwhile.
         let mut files = self.files();
+        if !files.are_ours() {
+            return Ok(());
+        }
         loop {
             let mut state = self.state();
             let Some(first) = state.files.front().copied() else { return Ok(()) };
@@ -201,6 +215,10 @@ impl Spool {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn position(&self) -> MutexGuard<'_, Position> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn files(&self) -> MutexGuard<'_, Files> {

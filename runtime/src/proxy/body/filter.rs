@@ -125,7 +125,7 @@ async fn run(
     for turn in 0..entered {
         let index = if side == Side::Request { turn } else { entered - 1 - turn };
         let Some(plugin_use) = uses.get(index) else { continue };
-        let (activation, place) = (plugin_use.plugin.activation, Place { worker, index, clock: &clock });
+        let (activation, place) = (plugin_use.plugin.activation, Place { worker, clock: &clock });
         let wanted = match side {
             Side::Request => activation.request_body,
             Side::Response => activation.response_body,

@@ -1,9 +1,10 @@
 //! Has every hook, and does in each what its config says. What it saw it tells upstream and client by `x-…`, and in the
 //! end the log.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 use tidegate_sdk::prelude::*;
+use tidegate_sdk::{HeaderEdits, OpenValue};
 
 #[derive(Config)]
 struct Settings {
@@ -32,6 +33,14 @@ struct Settings {
     response_body: Option<String>,
     /// Answer at once, with this status.
     reply: Option<u16>,
+    /// Have the answer say in advance who it is, in `x-advance`, and for how long its name is.
+    #[config(default = false)]
+    advance: bool,
+    #[serde(skip)]
+    in_advance: OnceCell<HeaderEdits>,
+    /// Have no response hook.
+    #[config(default = false)]
+    silent: bool,
     /// Edit the request, then fail.
     #[config(default = false)]
     fail: bool,
@@ -94,6 +103,9 @@ impl RequestHook<Result> for Settings {
         if let Some(body) = &self.body {
             request.set_body(body);
         }
+        if self.advance {
+            self.edit_in_advance(request)?;
+        }
         if self.fail {
             // Makes the gateway take the edits before the hook fails.
             let _ = request.header("x-order");
@@ -129,12 +141,21 @@ impl ResponseHook for Settings {
         if let Some(body) = response.body() {
             response.set_header("x-whole", String::from_utf8_lossy(&body).into_owned());
         }
+        let advance: Vec<String> =
+            response.header_all("x-advance").iter().map(|by| by.to_str().unwrap_or_default().to_owned()).collect();
+        if !advance.is_empty() {
+            response.append_header("x-saw-advance", format!("{}: {}", self.name, advance.join(" ")));
+        }
         let mine = exchange::get("mine").unwrap_or_default();
         response.append_header("x-mine", String::from_utf8_lossy(&mine).into_owned());
         if let Some(body) = &self.response_body {
             response.set_body(body);
         }
         Flow::Next
+    }
+
+    fn needed(&self) -> bool {
+        !self.silent
     }
 
     fn body_limit(&self) -> Option<u64> {
@@ -185,6 +206,22 @@ impl TimerHook for Settings {
 }
 
 export!(Settings: RequestHook, RequestBodyHook, ResponseHook, ResponseBodyHook, LogHook, TimerHook);
+
+impl Settings {
+    fn edit_in_advance(&self, request: &mut Request) -> Result<()> {
+        let edits = match self.in_advance.get() {
+            Some(edits) => edits,
+            None => {
+                let mut edits = HeaderEdits::default();
+                edits.append(&"x-advance".parse()?, self.name.parse()?)?;
+                edits.set_open(&format!("x-length-of-{}", self.name).parse()?)?;
+                self.in_advance.get_or_init(|| edits)
+            }
+        };
+        request.edit_answer(edits, &[OpenValue::from(self.name.len() as u64)]);
+        Ok(())
+    }
+}
 
 impl Pieces {
     fn take(self, chunk: &Chunk) -> Result<ChunkFlow> {

@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use super::folder::Entry;
+use super::aside::Aside;
+use super::folder::{Entry, Lock};
 use super::record::{self, HEAD};
 use crate::limits;
 use crate::observe::sinks::queue::Record;
@@ -15,9 +16,19 @@ use crate::observe::sinks::queue::Record;
 #[derive(Debug)]
 pub(super) struct Files {
     folder: PathBuf,
+    tenure: Tenure,
     open: Option<Open>,
     next: u64,
     encoded: Vec<u8>,
+}
+
+/// Whose the buffer is.
+#[derive(Debug)]
+pub(super) enum Tenure {
+    /// This process's.
+    Ours(#[expect(dead_code, reason = "it is held for as long as the buffer is ours")] Lock),
+    /// Another's, or nobody's: what is written meanwhile goes into a folder beside its files, made for the first of it.
+    Theirs(Option<Aside>),
 }
 
 #[derive(Debug)]
@@ -35,18 +46,40 @@ pub(super) struct Grown {
 }
 
 impl Files {
-    /// `next`: the number of the file that is made first.
-    pub(super) const fn new(folder: PathBuf, next: u64) -> Self {
-        Self { folder, open: None, next, encoded: Vec::new() }
+    /// Of a buffer that is not ours yet.
+    pub(super) const fn new(folder: PathBuf) -> Self {
+        Self { folder, tenure: Tenure::Theirs(None), open: None, next: 1, encoded: Vec::new() }
+    }
+
+    pub(super) const fn are_ours(&self) -> bool {
+        matches!(self.tenure, Tenure::Ours(_))
+    }
+
+    /// The buffer changes hands, and the next record begins another file.
+    pub(super) fn change_hands(&mut self, tenure: Tenure) -> io::Result<()> {
+        self.finish()?;
+        self.tenure = tenure;
+        Ok(())
+    }
+
+    /// The next record begins another file; the disk has all of this one.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        // Only the last file may be torn when the machine stops.
+        self.sync()?;
+        self.open = None;
+        Ok(())
+    }
+
+    /// The number of the file that is made next.
+    pub(super) const fn next(&mut self) -> &mut u64 {
+        &mut self.next
     }
 
     /// Append the first of `records` and take them out, into a file of at most `most` bytes unless one record has more.
     pub(super) fn append(&mut self, records: &mut VecDeque<Record>, most: u64) -> io::Result<Grown> {
         let first = records.front().map_or(0, size);
         if self.open.as_ref().is_some_and(|open| open.entry.length > 0 && open.entry.length + first > most) {
-            // Only the last file may be torn when the machine stops.
-            self.sync()?;
-            self.open = None;
+            self.finish()?;
         }
         let mut open = match self.open.take() {
             Some(open) => open,
@@ -63,8 +96,22 @@ impl Files {
         getrandom::fill(&mut salt)?;
         let entry = Entry { number: self.next, salt: u64::from_le_bytes(salt), length: 0 };
         self.next += 1;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(entry.path(&self.folder))?;
-        File::open(&self.folder)?.sync_all()?;
+        let folder = match &mut self.tenure {
+            Tenure::Ours(_) => &self.folder,
+            Tenure::Theirs(Some(aside)) => aside.folder(),
+            Tenure::Theirs(aside) => aside.insert(Aside::make(&self.folder)?).folder(),
+        };
+        let created = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(entry.path(folder))
+            .and_then(|file| File::open(folder)?.sync_all().map(|()| file));
+        if created.is_err() && !self.are_ours() {
+            // It may have been taken away by whoever has the buffer: another is made then.
+            self.tenure = Tenure::Theirs(None);
+        }
+        let file = created?;
         Ok(Open { file, entry, synced: true })
     }
 

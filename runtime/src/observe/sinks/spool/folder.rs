@@ -10,7 +10,7 @@ use super::scan::Scan;
 
 /// The file with the place up to which all is delivered.
 pub(super) const POSITION: &str = "position";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 const SUFFIX: &str = ".records";
 
 /// One file with records.
@@ -67,7 +67,7 @@ pub(super) struct Lock(#[expect(dead_code, reason = "it is open for as long as t
 /// Take the buffer in `folder`, which is made if there is none.
 pub(super) fn lock(folder: &Path) -> Result<Lock, Refused> {
     let of = || Refused::of(folder);
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(of())?;
+    make(folder).map_err(of())?;
     let path = folder.join(LOCK);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -86,6 +86,11 @@ pub(super) fn lock(folder: &Path) -> Result<Lock, Refused> {
     file.set_len(0).map_err(of())?;
     file.write_all(std::process::id().to_string().as_bytes()).map_err(of())?;
     Ok(Lock(file))
+}
+
+/// Make the folder, if there is none: nobody else is to read in it.
+pub(super) fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// The files in `folder`, oldest first. What was torn when the machine or the process stopped is cut off the last one:

@@ -8,10 +8,10 @@ use tempfile::TempDir;
 use super::scan::{Found, Scan};
 use super::*;
 
-const FILE: u64 = 1 << 20;
+pub(super) const FILE: u64 = 1 << 20;
 
 /// In memory, if that is to be had: a disk that others use takes its time for each sync.
-fn folder() -> TempDir {
+pub(super) fn folder() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
@@ -19,11 +19,11 @@ fn record(bytes: &[u8]) -> Record {
     Record { bytes: bytes.into(), time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_735_689_599_007) }
 }
 
-fn open(folder: &TempDir) -> Spool {
+pub(super) fn open(folder: &TempDir) -> Spool {
     Spool::open(folder.path()).unwrap()
 }
 
-fn append(spool: &Spool, records: &[Vec<u8>], file: u64) {
+pub(super) fn append(spool: &Spool, records: &[Vec<u8>], file: u64) {
     let mut records: VecDeque<_> = records.iter().map(|bytes| record(bytes)).collect();
     assert!(records.iter().all(|record| spool.admit(record.bytes.len(), usize::MAX)));
     while !records.is_empty() {
@@ -32,7 +32,7 @@ fn append(spool: &Spool, records: &[Vec<u8>], file: u64) {
 }
 
 /// Records from `place` on, how many stretches are damaged, and where it ends.
-fn read(spool: &Spool, mut place: Place) -> (Vec<Vec<u8>>, u64, Place) {
+pub(super) fn read(spool: &Spool, mut place: Place) -> (Vec<Vec<u8>>, u64, Place) {
     let (mut records, mut damaged) = (Vec::new(), 0);
     while let Some((entry, from)) = spool.file_at(place) {
         let mut scan = Scan::new(fs::File::open(entry.path(&spool.folder)).unwrap(), entry.salt);
@@ -55,18 +55,18 @@ fn read(spool: &Spool, mut place: Place) -> (Vec<Vec<u8>>, u64, Place) {
     (records, damaged, place)
 }
 
-fn done(spool: &Spool) -> Place {
+pub(super) fn done(spool: &Spool) -> Place {
     spool.state().done
 }
 
-fn files(folder: &TempDir) -> Vec<std::path::PathBuf> {
+pub(super) fn files(folder: &TempDir) -> Vec<std::path::PathBuf> {
     let paths = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "records")).collect();
     paths.sort();
     paths
 }
 
-fn numbered(range: std::ops::Range<usize>) -> Vec<Vec<u8>> {
+pub(super) fn numbered(range: std::ops::Range<usize>) -> Vec<Vec<u8>> {
     range.map(|number| number.to_string().into_bytes()).collect()
 }
 
