@@ -35,6 +35,7 @@ use crate::config::{self, Config};
 use crate::file_limit;
 use crate::generations::{Generations, Source};
 use crate::handover::{Arrival, Program, Successor};
+use crate::host::catalogue::Catalogue;
 use crate::host::engine::Engine;
 use crate::host::library::Library;
 use crate::host::services::Services;
@@ -208,13 +209,14 @@ impl Gateway {
             (Some(listed), Some(doors)) => {
                 let shared = (Arc::clone(&metrics), Arc::clone(&failures));
                 let files = ComponentFiles::of(&config.state_dir);
+                let catalogue = Catalogue::new(cache(&config));
                 Some(admin(
                     (listed, doors),
                     &mut listeners,
                     control,
                     shared,
                     outlook,
-                    (configuration.clone(), files),
+                    (configuration.clone(), files, catalogue),
                     count,
                 )?)
             }

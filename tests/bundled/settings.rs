@@ -30,8 +30,8 @@ fn schemas() -> Vec<(&'static str, Value)> {
     let counters = Counters::new(&checked::Counters::Memory, 1).unwrap();
     let services = Services::new(counters, Arc::new(Metrics::new(1)), 1);
     let mut library = Library::new(Engine::new(1).unwrap(), services, 1, None, None);
-    let schema = |(name, wasm): &(&'static str, &[u8])| (*name, library.component(wasm).unwrap().schema.json.clone());
-    bundled().iter().map(schema).collect()
+    let mut schema = |wasm| Value::clone(&library.component(wasm).unwrap().schema.json);
+    bundled().iter().map(|(name, wasm)| (*name, schema(wasm))).collect()
 }
 
 /// Where a setting is: names, and `*` for each element of a list or each member of a table.

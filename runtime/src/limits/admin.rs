@@ -53,3 +53,7 @@ pub const ADMIN_LOGGED_PATH: usize = 512;
 pub const ADMIN_PART_HEADERS: usize = 16;
 /// Bytes of them.
 pub const ADMIN_PART_HEAD_BYTES: usize = 4 << 10;
+/// Settings within settings of a plugin that it tells of; a schema may refer to itself.
+pub const PLUGIN_SETTINGS_DEPTH: usize = 16;
+/// Settings of one plugin that it tells of.
+pub const PLUGIN_SETTINGS_TOLD: usize = 2_000;
