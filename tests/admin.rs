@@ -4,3 +4,4 @@ mod crash;
 mod doors;
 mod entities;
 mod generations;
+mod schemas;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::component_files::ComponentFiles;
+use crate::host::catalogue::{Catalogue, Described};
 use crate::limits;
 use crate::observe::failures::Failures;
 use crate::observe::metrics::{Extra, Metrics, TargetState};
@@ -33,6 +34,7 @@ mod query;
 pub mod request;
 mod root;
 pub mod router;
+mod schemas;
 mod server;
 mod upload;
 
@@ -54,6 +56,8 @@ pub struct Admin {
     pub configuration: Configuration,
     /// Plugin files that were uploaded.
     pub component_files: ComponentFiles,
+    /// What the bundled plugins say of themselves.
+    pub catalogue: Arc<Catalogue>,
     /// The gateway's version.
     pub version: &'static str,
     /// Worker threads.
@@ -82,6 +86,8 @@ pub trait View: Send + Sync + 'static {
     fn access_log_dropped(&self) -> u64;
     /// The plugins beyond the bundled ones.
     fn components(&self) -> Vec<ComponentInfo>;
+    /// What the one of them that uses call so says of itself.
+    fn described(&self, component: &str) -> Option<Described>;
     /// All targets of the live generation.
     fn targets(&self) -> Vec<TargetState>;
 }
@@ -116,7 +122,7 @@ impl Admin {
         (metrics, failures): (Arc<Metrics>, Arc<Failures>),
         gateway: Arc<dyn View>,
         configuration: Configuration,
-        component_files: ComponentFiles,
+        (component_files, catalogue): (ComponentFiles, Catalogue),
         workers: usize,
     ) -> Self {
         Self {
@@ -125,6 +131,7 @@ impl Admin {
             gateway,
             configuration,
             component_files,
+            catalogue: Arc::new(catalogue),
             version: env!("CARGO_PKG_VERSION"),
             workers,
             started: Instant::now(),
@@ -200,7 +207,7 @@ fn endpoints() -> Router<Handler> {
     endpoints.add(Method::GET, "/ready", Role::None, handler(|admin, _| async move { admin.ready() }));
     let failures = handler(|admin, request| async move { admin.failures(&request.query) });
     endpoints.add(Method::GET, "/failures", Role::Read, failures);
-    for add in [root::add, entities::add, generations::add, components::add] {
+    for add in [root::add, entities::add, schemas::add, generations::add, components::add] {
         add(&mut endpoints);
     }
     endpoints

@@ -7,7 +7,10 @@ mod json;
 mod kinds;
 mod page;
 mod schema;
+mod settings;
+mod told;
 mod tree;
+mod validate;
 mod write;
 
 pub use error::{Error, FieldErrors};
@@ -16,4 +19,7 @@ pub use index::{Entry, Index};
 pub use kinds::{Entity, Kind, hidden, split_url};
 pub use page::{Page, page};
 pub use schema::{Field, Notation, Type};
+pub use settings::{fill, settings};
+pub use told::{told, told_of_plugin};
+pub use validate::validate;
 pub use write::{Wish, create, find, put, remove, update};

@@ -32,6 +32,7 @@ use crate::config::values::Bind;
 use crate::config::{self, Config};
 use crate::file_limit;
 use crate::generations::{Generations, Source};
+use crate::host::catalogue::Catalogue;
 use crate::host::engine::Engine;
 use crate::host::library::Library;
 use crate::host::services::Services;
@@ -195,7 +196,15 @@ impl Gateway {
             (Some(listed), Some(doors)) => {
                 let shared = (Arc::clone(&metrics), Arc::clone(&failures));
                 let files = ComponentFiles::of(&config.state_dir);
-                Some(admin((listed, doors), control, shared, outlook, (configuration.clone(), files), count)?)
+                let catalogue = Catalogue::new(cache(&config));
+                Some(admin(
+                    (listed, doors),
+                    control,
+                    shared,
+                    outlook,
+                    (configuration.clone(), files, catalogue),
+                    count,
+                )?)
             }
             _ => None,
         };

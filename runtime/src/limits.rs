@@ -371,6 +371,11 @@ pub const METRIC_PLUGINS: usize = 1_000;
 /// Pairs of a cause and a service whose failures are counted apart; the rest are counted without their service.
 pub const METRIC_FAILURES: usize = 4_096;
 
+/// Settings within settings that the admin API tells of; a schema may refer to itself.
+pub const PLUGIN_SETTINGS_DEPTH: usize = 16;
+/// Settings of one plugin that it tells of.
+pub const PLUGIN_SETTINGS_TOLD: usize = 2_000;
+
 /// Connections that the admin API serves at a time: people and a scraper or two.
 pub const ADMIN_CONNECTIONS: usize = 64;
 /// An admin client has this long to send a request's head; it also ends idle keepalive connections.

@@ -8,9 +8,10 @@ use serde_json::{Value as Json, json};
 
 use super::answer::Answer;
 use super::body::{Encoding, fields};
-use super::change::{self, Change};
+use super::change::{self, Change, Made};
 use super::request::{Request, Role};
 use super::router::Router;
+use super::schemas::fill;
 use super::{Admin, Handler, handler};
 use crate::entities::{self, Entry, Error, Index, Kind, Notation, Page, Wish, hidden};
 use crate::proposal::Current;
@@ -57,12 +58,13 @@ pub(super) fn add(endpoints: &mut Router<Handler>) {
         for (field, owner) in kind.spec().owners {
             let path = format!("{list}/{}/{field}", segment(kind));
             let (field, owner) = (*field, *owner);
-            let get = handler(move |admin, request| async move { owner_of(&admin, &request, kind, field, owner) });
+            let get =
+                handler(move |admin, request| async move { owner_of(&admin, &request, kind, field, owner).await });
             endpoints.add(Method::GET, &path, Role::Read, get);
         }
     }
     for (above, last, kind, field) in BELOW {
-        let list = format!("/{}/{{above}}/{last}", above.spec().collection);
+        let list = format!("/{0}/{{{0}}}/{last}", above.spec().collection);
         let of = Of::One { above, kind, field };
         add_list(endpoints, &list, of);
         if !last.contains('/') {
@@ -72,19 +74,20 @@ pub(super) fn add(endpoints: &mut Router<Handler>) {
 }
 
 /// A segment that names one of this kind; a key is not to be seen in a log.
-fn segment(kind: Kind) -> &'static str {
-    if kind == Kind::KeyAuth { "{!key}" } else { "{one}" }
+fn segment(kind: Kind) -> String {
+    let secret = if kind == Kind::KeyAuth { "!" } else { "" };
+    format!("{{{secret}{}}}", kind.spec().collection)
 }
 
 fn add_list(endpoints: &mut Router<Handler>, path: &str, of: Of) {
-    let get = handler(move |admin, request| async move { list(&admin, &request, of) });
+    let get = handler(move |admin, request| async move { list(&admin, &request, of).await });
     endpoints.add(Method::GET, path, Role::Read, get);
     let post = handler(move |admin, request| async move { create(&admin, &request, of).await });
     endpoints.add(Method::POST, path, Role::Write, post);
 }
 
 fn add_one(endpoints: &mut Router<Handler>, path: &str, named: Named) {
-    let get = handler(move |admin, request| async move { show(&admin, &request, named) });
+    let get = handler(move |admin, request| async move { show(&admin, &request, named).await });
     endpoints.add(Method::GET, path, Role::Read, get);
     let put = handler(move |admin, request| async move { write(&admin, &request, named, entities::put).await });
     endpoints.add(Method::PUT, path, Role::Write, put);
@@ -118,8 +121,8 @@ impl Of {
     }
 }
 
-fn list(admin: &Admin, request: &Request, of: Of) -> Answer {
-    let current = admin.configuration.current.load();
+async fn list(admin: &Admin, request: &Request, of: Of) -> Answer {
+    let current = admin.configuration.current.load_full();
     let asked = |name: &str| request.query.value(name).map(str::to_owned);
     let custom_id = if of.kind() == Kind::Consumer { asked("custom_id") } else { None };
     let page = Page { size: asked("size"), offset: asked("offset"), tags: asked("tags"), custom_id };
@@ -129,7 +132,8 @@ fn list(admin: &Admin, request: &Request, of: Of) -> Answer {
     match found {
         Ok((found, next)) => {
             let next = next.map(|offset| next_page(request, &page, &offset));
-            let data: Vec<Json> = found.into_iter().map(Json::Object).collect();
+            let mut data: Vec<Json> = found.into_iter().map(Json::Object).collect();
+            fill(admin, of.kind(), &mut data).await;
             let offset = next.as_ref().map(|(_, offset)| offset);
             let mut body = json!({ "data": data, "next": next.as_ref().map(|(path, _)| path) });
             if let (Some(offset), Some(body)) = (offset, body.as_object_mut()) {
@@ -158,37 +162,39 @@ fn encoded(segment: &str) -> String {
     form_urlencoded::byte_serialize(segment.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-fn show(admin: &Admin, request: &Request, named: Named) -> Answer {
-    let current = admin.configuration.current.load();
+async fn show(admin: &Admin, request: &Request, named: Named) -> Answer {
+    let current = admin.configuration.current.load_full();
     let found = named.of.owner(current.index(), &request.segments).and_then(|owner| {
         let key = request.segment(named.segment);
         entities::find(current.index(), named.of.kind(), owner.as_ref(), key).ok_or_else(Error::not_found)
     });
     match found {
-        Ok(entry) => one(&current, entry),
+        Ok(entry) => one(admin, &current, entry).await,
         Err(error) => change::refused(&error),
     }
 }
 
 /// What the entity that the path names belongs to.
-fn owner_of(admin: &Admin, request: &Request, kind: Kind, field: &str, owner: Kind) -> Answer {
-    let current = admin.configuration.current.load();
+async fn owner_of(admin: &Admin, request: &Request, kind: Kind, field: &str, owner: Kind) -> Answer {
+    let current = admin.configuration.current.load_full();
     let index = current.index();
     let entry = entities::find(index, kind, None, request.segment(1));
     let id = entry.and_then(|entry| entry.owners.iter().find(|(known, _)| *known == field));
     match id.and_then(|(_, id)| index.by_id(owner, id)) {
-        Some(owner) => one(&current, owner),
+        Some(owner) => one(admin, &current, owner).await,
         None => change::refused(&Error::not_found()),
     }
 }
 
-fn one(current: &Current, entry: &Entry) -> Answer {
+async fn one(admin: &Admin, current: &Current, entry: &Entry) -> Answer {
     let entity = current.index().read(&current.document, entry);
-    change::tagged(Answer::json(StatusCode::OK, &Json::Object(hidden(entry.kind, entity))), current)
+    let mut entity = Json::Object(hidden(entry.kind, entity));
+    fill(admin, entry.kind, std::slice::from_mut(&mut entity)).await;
+    change::tagged(Answer::json(StatusCode::OK, &entity), current)
 }
 
 async fn create(admin: &Arc<Admin>, request: &Request, of: Of) -> Answer {
-    let wish = match wish(request, of) {
+    let wish = match wish(request, of.kind()) {
         Ok(wish) => wish,
         Err(answer) => return answer,
     };
@@ -198,13 +204,13 @@ async fn create(admin: &Arc<Admin>, request: &Request, of: Of) -> Answer {
         entities::create(document, index, &wish)
     };
     match change::make(admin, request, Box::new(edit)).await {
-        Change::Made(made) => made.json(StatusCode::CREATED),
+        Change::Made(made) => told(admin, of.kind(), made, StatusCode::CREATED).await,
         Change::Refused(answer) => answer,
     }
 }
 
 async fn write(admin: &Arc<Admin>, request: &Request, named: Named, write: Write) -> Answer {
-    let wish = match wish(request, named.of) {
+    let wish = match wish(request, named.of.kind()) {
         Ok(wish) => wish,
         Err(answer) => return answer,
     };
@@ -214,9 +220,14 @@ async fn write(admin: &Arc<Admin>, request: &Request, named: Named, write: Write
         write(document, index, &wish, &key)
     };
     match change::make(admin, request, Box::new(edit)).await {
-        Change::Made(made) => made.json(StatusCode::OK),
+        Change::Made(made) => told(admin, named.of.kind(), made, StatusCode::OK).await,
         Change::Refused(answer) => answer,
     }
+}
+
+async fn told(admin: &Admin, kind: Kind, mut made: Made, status: StatusCode) -> Answer {
+    fill(admin, kind, std::slice::from_mut(&mut made.value)).await;
+    made.json(status)
 }
 
 async fn delete(admin: &Arc<Admin>, request: &Request, named: Named) -> Answer {
@@ -232,12 +243,12 @@ async fn delete(admin: &Arc<Admin>, request: &Request, named: Named) -> Answer {
 }
 
 /// What a body wants of an entity.
-fn wish(request: &Request, of: Of) -> Result<Wish, Answer> {
+pub(super) fn wish(request: &Request, kind: Kind) -> Result<Wish, Answer> {
     let fields = fields(request.content_type.as_ref(), &request.body)?;
     let notation = match fields.encoding {
         Encoding::Json => Notation::Typed,
         Encoding::Form => Notation::Form,
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Ok(Wish { kind: of.kind(), body: fields.object, notation, owner: None, now })
+    Ok(Wish { kind, body: fields.object, notation, owner: None, now })
 }

@@ -15,7 +15,9 @@ use crate::host::library::bundled;
 
 /// Adds its endpoints.
 pub(super) fn add(endpoints: &mut Router<Handler>) {
-    endpoints.add(Method::GET, "/", Role::Read, handler(|admin, _| async move { root(&admin) }));
+    endpoints.add(Method::GET, "/", Role::Read, handler(|admin, _| async move { root(&admin).await }));
+    let paths = handler(|admin, _| async move { paths(&admin) });
+    endpoints.add(Method::GET, "/endpoints", Role::Read, paths);
     let all = handler(|admin, _| async move { tags(&admin, None) });
     endpoints.add(Method::GET, "/tags", Role::Read, all);
     let one = handler(|admin, request| async move { tags(&admin, Some(request.segment(1))) });
@@ -23,11 +25,12 @@ pub(super) fn add(endpoints: &mut Router<Handler>) {
 }
 
 /// What Kong's clients ask first: which version, which plugins.
-fn root(admin: &Admin) -> Answer {
-    let current = admin.configuration.current.load();
+async fn root(admin: &Admin) -> Answer {
+    let current = admin.configuration.current.load_full();
     let mut available = Map::new();
-    for (name, _) in bundled() {
-        available.insert((*name).to_owned(), json!({ "version": admin.version, "priority": null }));
+    let names: Vec<_> = bundled().iter().map(|(name, _)| *name).collect();
+    for (name, plugin) in admin.catalogue.plugins(&names).await {
+        available.insert(name.to_owned(), json!({ "version": plugin.version, "priority": plugin.priority }));
     }
     for component in admin.gateway.components() {
         available.insert(component.name, json!({ "version": component.version, "priority": component.priority }));
@@ -49,6 +52,11 @@ fn root(admin: &Admin) -> Answer {
         "generation": admin.gateway.generation(),
     });
     change::tagged(Answer::json(StatusCode::OK, &body), &current)
+}
+
+/// All paths there are (Kong: `/endpoints`).
+fn paths(admin: &Admin) -> Answer {
+    Answer::json(StatusCode::OK, &json!({ "data": admin.endpoints.paths(), "next": null }))
 }
 
 /// Which entities are filed under `only`, or under whichever tag (Kong: `/tags`).

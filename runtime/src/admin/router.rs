@@ -1,5 +1,7 @@
 //! From method and path to an endpoint, with the role it needs and how large a body it takes.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 
 use super::request::Role;
@@ -14,6 +16,8 @@ pub struct Router<H> {
 pub struct Endpoint<H> {
     method: Method,
     pattern: Vec<Piece>,
+    /// The pattern, for people.
+    path: String,
     /// Who may ask.
     pub needs: Role,
     /// The largest body, in bytes.
@@ -58,8 +62,14 @@ impl<H> Router<H> {
 
     /// As [`Router::add`], for bodies of up to this many bytes.
     pub fn add_upload(&mut self, method: Method, pattern: &str, needs: Role, body_bytes: usize, handler: H) {
+        let path = pattern.replace("{!", "{");
         let pattern = pattern.split('/').filter(|segment| !segment.is_empty()).map(Piece::of).collect();
-        self.endpoints.push(Endpoint { method, pattern, needs, body_bytes, handler });
+        self.endpoints.push(Endpoint { method, pattern, path, needs, body_bytes, handler });
+    }
+
+    /// The patterns of all endpoints, in order.
+    pub fn paths(&self) -> BTreeSet<&str> {
+        self.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect()
     }
 
     /// The endpoint for `method` and the path's `segments`. HEAD is GET.
@@ -162,6 +172,14 @@ mod tests {
         }
         let Found::Endpoint(upload) = router.find(&Method::POST, &["components".to_owned()]) else { panic!() };
         assert_eq!((upload.needs, upload.body_bytes), (Role::Plugins, 7));
+    }
+
+    #[test]
+    fn paths_are_listed_once() {
+        let router = router();
+        let paths: Vec<_> = router.paths().into_iter().collect();
+        assert_eq!(paths[..3], ["/", "/components", "/consumers/{consumer}/key-auth/{key}"]);
+        assert_eq!(paths.iter().filter(|path| **path == "/services/{service}").count(), 1);
     }
 
     #[test]

@@ -43,6 +43,10 @@ impl View for Fake {
         Vec::new()
     }
 
+    fn described(&self, _: &str) -> Option<Described> {
+        None
+    }
+
     fn targets(&self) -> Vec<TargetState> {
         let (upstream, target) = ("orders".into(), "10.0.0.1:80".into());
         vec![TargetState { upstream, target, address: "10.0.0.1:80".into(), health: Health::Healthy, in_flight: 1 }]
@@ -66,7 +70,7 @@ fn start() -> Running {
     let (configuration, _) = Configuration::new(Current::of("", None), Arc::new(Generations::open(None)));
     let seen = (Arc::new(Metrics::new(2)), Arc::clone(&failures));
     let files = ComponentFiles::of(std::path::Path::new("var"));
-    let mut admin = Admin::new(seen, gateway, configuration, files, 2);
+    let mut admin = Admin::new(seen, gateway, configuration, (files, Catalogue::new(None)), 2);
     admin.endpoints.add_upload(
         Method::POST,
         "/tell/{name}",

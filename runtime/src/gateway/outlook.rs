@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{ComponentInfo, Readiness, View};
 use crate::balance::Standing;
+use crate::host::catalogue::Described;
 use crate::host::component::Component;
 use crate::observe::access_log::AccessLog;
 use crate::observe::metrics::{Health, TargetState};
@@ -41,6 +42,10 @@ impl View for Outlook {
             sha256: component.digest.iter().map(|byte| format!("{byte:02x}")).collect(),
         };
         live.components.iter().map(info).collect()
+    }
+
+    fn described(&self, component: &str) -> Option<Described> {
+        self.live.load().components.get(component).map(|component| Described::of(component))
     }
 
     fn targets(&self) -> Vec<TargetState> {

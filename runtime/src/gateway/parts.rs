@@ -20,6 +20,7 @@ use crate::component_files::ComponentFiles;
 use crate::config::Config;
 use crate::config::checked::{AccessLog as LogSettings, Admin as AdminSettings, LogTarget, PluginCache};
 use crate::config::values::Bind;
+use crate::host::catalogue::Catalogue;
 use crate::limits;
 use crate::observe::access_log::{AccessLog, Format, Settings, Target};
 use crate::observe::failures::Failures;
@@ -70,7 +71,7 @@ pub(super) fn admin(
     control: &Control,
     seen: (Arc<Metrics>, Arc<Failures>),
     outlook: Outlook,
-    (configuration, files): (Configuration, ComponentFiles),
+    (configuration, files, catalogue): (Configuration, ComponentFiles, Catalogue),
     workers: usize,
 ) -> anyhow::Result<AdminServer> {
     let address = &listed.address.value;
@@ -80,7 +81,7 @@ pub(super) fn admin(
     if clear {
         tracing::warn!("tokens for the admin API pass {address} in the clear: set `admin.tls`");
     }
-    let admin = Arc::new(Admin::new(seen, Arc::new(outlook), configuration, files, workers));
+    let admin = Arc::new(Admin::new(seen, Arc::new(outlook), configuration, (files, catalogue), workers));
     admin.doors.store(Arc::new(doors));
     let (end, doors) = (CancellationToken::new(), Arc::clone(&admin.doors));
     Ok(AdminServer { task: control.spawn(admin.serve(listener, end.clone())), end, doors })

@@ -1,6 +1,7 @@
 //! A plugin's config schema: what it refuses is said with the place of the value that it refuses.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError, Validator};
@@ -12,7 +13,7 @@ use crate::config::faults::{Faults, suggest};
 /// JSON Schema of a plugin's config, ready to validate.
 pub struct Schema {
     /// As the plugin has it.
-    pub json: Value,
+    pub json: Arc<Value>,
     validator: Validator,
     /// Grants, each with a setting that needs it.
     grants: Vec<(String, String)>,
@@ -25,7 +26,14 @@ const GRANT: &str = "x-grant";
 impl Schema {
     /// Parse a plugin's own text.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let schema: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        Self::of(Arc::new(serde_json::from_str(text).map_err(|error| error.to_string())?))
+    }
+
+    /// The one that `schema` is.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn of(schema: Arc<Value>) -> Result<Self, String> {
         let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
         let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
         let grants = properties
