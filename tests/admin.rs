@@ -1,5 +1,6 @@
 //! The admin API from outside.
 
+mod crash;
 mod doors;
 mod entities;
 mod generations;

@@ -51,14 +51,19 @@ impl ComponentFiles {
         Ok(name)
     }
 
-    /// Remove what is not in `needed`, unless it has come of late: somebody may be about to need it.
+    /// Remove what is not in `needed`, and what a crash has left half written, unless it has come of late: somebody may be
+    /// about to need it.
     pub fn sweep(&self, needed: &HashSet<String>, late: Duration) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let named = name.to_str().and_then(|name| name.strip_suffix(".wasm"));
+            let name = name.to_str().unwrap_or_default();
+            let gone = match name.strip_suffix(".wasm") {
+                Some(named) => !needed.contains(named),
+                None => durable::is_unfinished(name),
+            };
             let modified = entry.metadata().and_then(|file| file.modified());
             let age = modified.ok().and_then(|then| SystemTime::now().duration_since(then).ok());
-            if named.is_some_and(|name| !needed.contains(name))
+            if gone
                 && age.is_some_and(|age| age > late)
                 && let Err(error) = fs::remove_file(entry.path())
             {
@@ -97,5 +102,19 @@ mod tests {
         assert!(files.has(&gone));
         files.sweep(&needed, Duration::ZERO);
         assert!(files.has(&kept) && !files.has(&gone));
+    }
+
+    #[test]
+    fn what_a_crash_has_left_half_written_goes_after_a_while() {
+        let state = tempfile::tempdir().unwrap();
+        let files = ComponentFiles::of(state.path());
+        let kept = files.keep(b"kept").unwrap();
+        let half = files.folder.join(".abcdef.wasm.next");
+        fs::write(&half, "plug").unwrap();
+        let needed = HashSet::from([kept.clone()]);
+        files.sweep(&needed, Duration::from_secs(60));
+        assert!(half.exists(), "it may be on its way");
+        files.sweep(&needed, Duration::ZERO);
+        assert!(files.has(&kept) && !half.exists());
     }
 }

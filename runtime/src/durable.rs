@@ -33,6 +33,11 @@ fn next_to(path: &Path) -> PathBuf {
     folder_of(path).join(format!(".{name}.next"))
 }
 
+/// Whether a file of this name is one that [`replace`] has not brought to its place.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".next")
+}
+
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),

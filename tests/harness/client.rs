@@ -52,7 +52,18 @@ impl Client {
         headers: &[(&str, &str)],
         body: &str,
     ) -> hyper::Result<Answer> {
-        let request = request(method, path, headers, Either::Left(Full::from(body.to_owned())));
+        self.try_send_bytes(method, path, headers, body.to_owned().into_bytes()).await
+    }
+
+    /// As [`Client::try_send`], with a body that is no text.
+    pub async fn try_send_bytes(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> hyper::Result<Answer> {
+        let request = request(method, path, headers, Either::Left(Full::from(body)));
         timeout(PATIENCE, async {
             self.sender.ready().await?;
             Answer::read(self.sender.send_request(request).await?).await

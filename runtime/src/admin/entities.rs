@@ -121,7 +121,8 @@ impl Of {
 async fn list(admin: &Admin, request: &Request, of: Of) -> Answer {
     let current = admin.configuration.current.load_full();
     let asked = |name: &str| request.query.value(name).map(str::to_owned);
-    let page = Page { size: asked("size"), offset: asked("offset"), tags: asked("tags") };
+    let custom_id = if of.kind() == Kind::Consumer { asked("custom_id") } else { None };
+    let page = Page { size: asked("size"), offset: asked("offset"), tags: asked("tags"), custom_id };
     let found = of
         .owner(current.index(), &request.segments)
         .and_then(|owner| entities::page(&current.document, current.index(), of.kind(), owner.as_ref(), &page));
@@ -145,7 +146,7 @@ async fn list(admin: &Admin, request: &Request, of: Of) -> Answer {
 fn next_page(request: &Request, page: &Page, offset: &str) -> (String, String) {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("offset", offset);
-    for (name, value) in [("size", &page.size), ("tags", &page.tags)] {
+    for (name, value) in [("size", &page.size), ("tags", &page.tags), ("custom_id", &page.custom_id)] {
         if let Some(value) = value {
             query.append_pair(name, value);
         }

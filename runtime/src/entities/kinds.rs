@@ -174,6 +174,19 @@ impl Kind {
     }
 }
 
+/// Notes which of these fields, that Kong has and gateway.toml has not, are said to be anything but what they are anyhow.
+fn refuse_all_but_defaults(fields: &[Field], names: &[&str], change: &Change<'_>, wrong: &mut FieldErrors) {
+    for field in fields.iter().filter(|field| names.contains(&field.name)) {
+        if *change.after(field.name) != field.otherwise() {
+            let otherwise = field.default.unwrap_or("null");
+            wrong.insert(
+                field.name.to_owned(),
+                Json::from(format!("not to be had here: leave it out, or say {otherwise}")),
+            );
+        }
+    }
+}
+
 /// A period as gateway.toml says it: `"60s"`, `"1500ms"`.
 fn period(milliseconds: &Json) -> Json {
     match milliseconds.as_i64() {

@@ -18,6 +18,8 @@ pub struct Page {
     pub offset: Option<String>,
     /// `a,b`: those filed under both; `a/b`: those filed under either.
     pub tags: Option<String>,
+    /// Only the one that another system calls so (Kong: of consumers).
+    pub custom_id: Option<String>,
 }
 
 const SIZE: usize = 100;
@@ -52,7 +54,10 @@ pub fn page(
     let mut entities = Vec::new();
     for (position, entry) in listed.into_iter().enumerate().skip(start) {
         let entity = index.read(document, entry);
-        if tags.as_ref().is_some_and(|tags| !tags.are_on(&entity)) {
+        let custom_id = entity.get("custom_id").and_then(Json::as_str);
+        if tags.as_ref().is_some_and(|tags| !tags.are_on(&entity))
+            || asked.custom_id.as_deref().is_some_and(|asked| custom_id != Some(asked))
+        {
             continue;
         }
         if entities.len() == size {

@@ -179,7 +179,7 @@ fn insert(document: &mut DocumentMut, index: &Index, wish: &Wish, said: Entity, 
     }
     let made_up = make_up(wish.kind, &mut after);
     let at = place(document, index, wish.kind, &after, None)?;
-    let mut shown = shown(wish.kind, after.clone());
+    let mut shown = hidden(wish.kind, written(document, wish.kind, &at, &after));
     // Nobody could know it otherwise.
     shown.extend(made_up.iter().filter_map(|field| Some(((*field).to_owned(), after.get(*field)?.clone()))));
     Ok(Edited { value: Json::Object(shown), at })
@@ -196,11 +196,19 @@ fn replace(
 ) -> Result<Edited, Error> {
     after.insert("updated_at".to_owned(), before.get("updated_at").cloned().unwrap_or_default());
     if after == before {
-        return Ok(Edited { value: Json::Object(shown(wish.kind, after)), at: entry.place.clone() });
+        return Ok(Edited { value: Json::Object(hidden(wish.kind, after)), at: entry.place.clone() });
     }
     after.insert("updated_at".to_owned(), json!(wish.now));
     let at = place(document, index, wish.kind, &after, Some((entry, before)))?;
-    Ok(Edited { value: Json::Object(shown(wish.kind, after)), at })
+    Ok(Edited { value: Json::Object(hidden(wish.kind, written(document, wish.kind, &at, &after))), at })
+}
+
+/// What is read of `after` where it has been written: an answer says the same as whoever asks again is told.
+fn written(document: &DocumentMut, kind: Kind, at: &Place, after: &Entity) -> Entity {
+    let mut entity = element(document, at).map(|element| kind.read(element)).unwrap_or_default();
+    let not_in_it = kind.spec().owners.iter().map(|(owner, _)| *owner).chain(["id"]);
+    entity.extend(not_in_it.map(|field| (field.to_owned(), after.get(field).cloned().unwrap_or_default())));
+    entity
 }
 
 /// Write `after` to where it belongs, in place of what was there.
@@ -321,11 +329,6 @@ fn make_up(kind: Kind, entity: &mut Entity) -> Vec<&'static str> {
         entity.insert((*field).to_owned(), json!(Uuid::new_v4().simple().to_string()));
     }
     unsaid
-}
-
-/// As clients may see it.
-fn shown(kind: Kind, entity: Entity) -> Entity {
-    hidden(kind, entity)
 }
 
 /// `url` stands for protocol, host, port and path.

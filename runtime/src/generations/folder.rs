@@ -46,10 +46,14 @@ impl Folder {
         durable::replace(&self.json(record.generation), &serde_json::to_vec(record)?)
     }
 
+    /// The record goes last: as long as it is there, whoever starts after a crash knows that there is something to forget.
     pub(super) fn forget(&self, generation: u64) {
-        for path in [self.json(generation), self.toml(generation)] {
-            if let Err(error) = fs::remove_file(&path) {
-                tracing::warn!(%error, "an old generation stays at {}", path.display());
+        for path in [self.toml(generation), self.json(generation)] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, "an old generation stays at {}", path.display());
+                }
+                _ => {}
             }
         }
     }

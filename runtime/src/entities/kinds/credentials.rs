@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use toml_edit::TableLike;
 
 use super::texts::any;
-use super::{Change, Entity, Kind, Spec};
+use super::{Change, Entity, Kind, Spec, refuse_all_but_defaults};
 use crate::crypto::password;
 use crate::entities::error::FieldErrors;
 use crate::entities::schema::{Field, Type};
@@ -25,11 +25,12 @@ const fn spec(collection: &'static str, label: &'static str, fields: &'static [F
     }
 }
 
-pub(super) const KEY_AUTH: Spec = spec(
-    "key-auths",
-    "key",
-    &[Field::new("key", Type::Text(any), "The key; made up if it is left out. \"sha256:…\" keeps only what it takes.")],
-);
+pub(super) const KEY_AUTH: Spec = spec("key-auths", "key", KEY_FIELDS);
+
+const KEY_FIELDS: &[Field] = &[
+    Field::new("key", Type::Text(any), "The key; made up if it is left out. \"sha256:…\" keeps only what it takes."),
+    Field::new("ttl", Type::Integer(0, 100_000_000), "Not to be had here: a key is taken until it is removed."),
+];
 
 pub(super) const BASIC_AUTH: Spec = spec(
     "basic-auths",
@@ -111,6 +112,11 @@ fn read(credential: Element<'_>, entity: &mut Entity) {
 }
 
 fn write(table: &mut dyn TableLike, change: &Change<'_>) -> Result<(), FieldErrors> {
+    let mut wrong = FieldErrors::new();
+    refuse_all_but_defaults(KEY_FIELDS, &["ttl"], change, &mut wrong);
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
     for (field, key) in KEYS {
         let after = change.after(field);
         if !change.concerns(&[field]) || after == HIDDEN {

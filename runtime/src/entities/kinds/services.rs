@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use toml_edit::TableLike;
 
 use super::texts::{any, host, name, path, uuid};
-use super::{Change, Entity, Spec, milliseconds, period};
+use super::{Change, Entity, Spec, milliseconds, period, refuse_all_but_defaults};
 use crate::entities::error::FieldErrors;
 use crate::entities::schema::{Field, Type};
 use crate::entities::tree::{Element, set, set_in};
@@ -34,6 +34,7 @@ const FIELDS: &[Field] = &[
     Field::new("write_timeout", TIMEOUT, "Between two pieces of a body, in milliseconds.").or("60000"),
     Field::new("enabled", Type::Boolean, "Whether it is there at all.").or("true"),
     Field::new("tls_verify", Type::Boolean, "Whether its certificate has to be right; null: yes."),
+    Field::new("tls_verify_depth", Type::Integer(0, 64), "Not to be had here: chains are as long as they have to be."),
     Field::new("tls_server_name", Type::Text(any), "The name that its certificate has to be for."),
     Field::new("client_certificate", Type::Foreign("certificates"), "What the gateway shows it."),
     Field::new("ca_certificates", Type::Array(&Type::Text(uuid)), "Who may vouch for its certificate."),
@@ -75,6 +76,11 @@ fn read(service: Element<'_>, entity: &mut Entity) {
 }
 
 fn write(table: &mut dyn TableLike, change: &Change<'_>) -> Result<(), FieldErrors> {
+    let mut wrong = FieldErrors::new();
+    refuse_all_but_defaults(FIELDS, &["tls_verify_depth"], change, &mut wrong);
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
     change.plain(table, "name", "name", &Json::Null);
     if change.concerns(&["protocol", "host", "port", "path"]) {
         set(table, "url", &Json::String(joined_url(change.after)));

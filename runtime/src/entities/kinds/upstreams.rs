@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 use toml_edit::TableLike;
 
 use super::texts::{any, name};
-use super::{Change, Entity, Kind, Spec, milliseconds};
+use super::{Change, Entity, Kind, Spec, milliseconds, refuse_all_but_defaults};
 use crate::config::checked::HashOn;
 use crate::entities::error::FieldErrors;
 use crate::entities::schema::{Field, Type};
@@ -47,8 +47,28 @@ const FIELDS: &[Field] = &[
     Field::new("hash_on_header", Type::Text(any), "The header, if it is one."),
     Field::new("hash_fallback_header", Type::Text(any), "The header, if it is one."),
     Field::new("hash_on_cookie", Type::Text(any), "The cookie, if it is one."),
+    Field::new("hash_on_cookie_path", Type::Text(any), "Cookies are read here, and not set.").or("\"/\""),
+    Field::new("hash_on_query_arg", Type::Text(any), "Not to be had here."),
+    Field::new("hash_fallback_query_arg", Type::Text(any), "Not to be had here."),
+    Field::new("hash_on_uri_capture", Type::Text(any), "Not to be had here."),
+    Field::new("hash_fallback_uri_capture", Type::Text(any), "Not to be had here."),
+    Field::new("host_header", Type::Text(any), "Not to be had here: see a route's preserve_host."),
+    Field::new("client_certificate", Type::Foreign("certificates"), "Not to be had here: services have one."),
+    Field::new("use_srv_name", Type::Boolean, "Not to be had here.").or("false"),
     Field::new("slots", Type::Integer(10, 65536), "Rings have as many slots here as they need.").or("10000"),
     Field::new("healthchecks", Type::Record(HEALTHCHECKS), "How it is found out who is healthy."),
+];
+
+/// Those that gateway.toml has nothing for.
+const NOT_HERE: &[&str] = &[
+    "hash_on_cookie_path",
+    "hash_on_query_arg",
+    "hash_fallback_query_arg",
+    "hash_on_uri_capture",
+    "hash_fallback_uri_capture",
+    "host_header",
+    "client_certificate",
+    "use_srv_name",
 ];
 
 const ALGORITHMS: &[&str] = &["round-robin", "least-connections", "consistent-hashing", "latency"];
@@ -159,6 +179,11 @@ fn read(upstream: Element<'_>, entity: &mut Entity) {
 }
 
 fn write(table: &mut dyn TableLike, change: &Change<'_>) -> Result<(), FieldErrors> {
+    let mut wrong = FieldErrors::new();
+    refuse_all_but_defaults(FIELDS, NOT_HERE, change, &mut wrong);
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
     change.plain(table, "name", "name", &Json::Null);
     if change.concerns(&["algorithm"]) {
         let balance = match change.after("algorithm").as_str() {
