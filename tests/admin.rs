@@ -3,3 +3,4 @@
 mod doors;
 mod entities;
 mod generations;
+mod log;

@@ -40,6 +40,7 @@ pub mod host;
 pub mod identity;
 pub mod limits;
 mod listeners;
+pub mod logging;
 pub mod observe;
 pub mod plugin_tools;
 pub mod proposal;
