@@ -23,6 +23,7 @@
 )]
 
 pub mod admin;
+mod admin_client;
 pub mod balance;
 pub mod certificates;
 pub mod component_files;
@@ -35,6 +36,7 @@ pub mod error;
 mod file_limit;
 pub mod gateway;
 pub mod generations;
+pub mod generations_command;
 mod hop_by_hop;
 pub mod host;
 pub mod identity;

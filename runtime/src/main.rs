@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tidegate::config::Report;
 use tidegate::gateway::{self, Checked, Gateway};
-use tidegate::{logging, plugin_tools};
+use tidegate::{generations_command, logging, plugin_tools};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,6 +45,8 @@ enum Command {
     /// Work on a plugin: begin one, build it, test it on the real host, measure it, look at it.
     #[command(subcommand)]
     Plugin(plugin_tools::Command),
+    /// Ask a gateway's admin API what became of each change of its configuration, and have it go back to one of them.
+    Generations(generations_command::Arguments),
 }
 
 const EXAMPLES: &str = "Examples:
@@ -52,7 +54,8 @@ const EXAMPLES: &str = "Examples:
   tidegate check --chains             which plugins run on which route, and in which order?
   tidegate run                        serve it
   TIDEGATE_LOG=debug tidegate run     … and say more (error, warn, info, debug, trace)
-  tidegate plugin new my-plugin       begin a plugin of your own";
+  tidegate plugin new my-plugin       begin a plugin of your own
+  tidegate generations                which changes were made, and by whom?";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Check { config, chains } => logging::start().and_then(|_guard| check(config, *chains)),
         // What plugins log is looked at there, and the gateway's own log is of no use.
         Command::Plugin(command) => plugin_tools::run(command),
+        Command::Generations(arguments) => generations_command::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
