@@ -1,7 +1,10 @@
 //! The admin API from outside.
 
+mod commands;
 mod crash;
 mod doors;
 mod entities;
 mod generations;
+mod log;
+mod push;
 mod schemas;

@@ -28,6 +28,7 @@ pub mod form;
 mod generations;
 mod intake;
 pub mod listener;
+mod log;
 pub mod multipart;
 pub mod pace;
 mod query;
@@ -207,7 +208,7 @@ fn endpoints() -> Router<Handler> {
     endpoints.add(Method::GET, "/ready", Role::None, handler(|admin, _| async move { admin.ready() }));
     let failures = handler(|admin, request| async move { admin.failures(&request.query) });
     endpoints.add(Method::GET, "/failures", Role::Read, failures);
-    for add in [root::add, entities::add, schemas::add, generations::add, components::add] {
+    for add in [root::add, entities::add, schemas::add, generations::add, components::add, log::add] {
         add(&mut endpoints);
     }
     endpoints

@@ -7,7 +7,7 @@ pub(crate) mod file;
 mod plugin_use;
 mod read;
 pub mod reader;
-mod secret;
+pub(crate) mod secret;
 pub mod store;
 pub mod values;
 

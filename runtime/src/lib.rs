@@ -23,6 +23,7 @@
 )]
 
 pub mod admin;
+mod admin_client;
 pub mod balance;
 pub mod certificates;
 pub mod component_files;
@@ -35,12 +36,14 @@ pub mod error;
 mod file_limit;
 pub mod gateway;
 pub mod generations;
+pub mod generations_command;
 pub mod handover;
 mod hop_by_hop;
 pub mod host;
 pub mod identity;
 pub mod limits;
 mod listeners;
+pub mod logging;
 pub mod observe;
 pub mod plugin_tools;
 pub mod proposal;

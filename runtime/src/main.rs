@@ -1,6 +1,6 @@
-//! The command line: arguments, logging, exit codes.
+//! The command line: arguments, exit codes.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,9 +8,7 @@ use clap::{Parser, Subcommand};
 use tidegate::config::Report;
 use tidegate::gateway::{self, Checked, Gateway};
 use tidegate::handover::Arrival;
-use tidegate::{limits, plugin_tools};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::LevelFilter;
+use tidegate::{generations_command, logging, plugin_tools};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -48,6 +46,8 @@ enum Command {
     /// Work on a plugin: begin one, build it, test it on the real host, measure it, look at it.
     #[command(subcommand)]
     Plugin(plugin_tools::Command),
+    /// Ask a gateway's admin API what became of each change of its configuration, and have it go back to one of them.
+    Generations(generations_command::Arguments),
 }
 
 const EXAMPLES: &str = "Examples:
@@ -55,15 +55,17 @@ const EXAMPLES: &str = "Examples:
   tidegate check --chains             which plugins run on which route, and in which order?
   tidegate run                        serve it
   TIDEGATE_LOG=debug tidegate run     … and say more (error, warn, info, debug, trace)
-  tidegate plugin new my-plugin       begin a plugin of your own";
+  tidegate plugin new my-plugin       begin a plugin of your own
+  tidegate generations                which changes were made, and by whom?";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
-        Command::Run { config } => start_logging().and_then(|_guard| run(config)),
-        Command::Check { config, chains } => start_logging().and_then(|_guard| check(config, *chains)),
+        Command::Run { config } => logging::start().and_then(|_guard| run(config)),
+        Command::Check { config, chains } => logging::start().and_then(|_guard| check(config, *chains)),
         // What plugins log is looked at there, and the gateway's own log is of no use.
         Command::Plugin(command) => plugin_tools::run(command),
+        Command::Generations(arguments) => generations_command::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -100,26 +102,4 @@ fn check(config: &Path, chains: bool) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }
-}
-
-/// To stderr: readable on a terminal, JSON lines otherwise. `TIDEGATE_LOG` says how much.
-///
-/// A thread of its own writes the lines: when nobody reads them, lines are dropped, and no request waits. The guard
-/// writes what is left when it is dropped.
-fn start_logging() -> anyhow::Result<WorkerGuard> {
-    let level = match std::env::var("TIDEGATE_LOG") {
-        Ok(level) => level.parse().map_err(|_| {
-            anyhow::anyhow!("TIDEGATE_LOG is \"{level}\": expected error, warn, info, debug, trace or off")
-        })?,
-        Err(_) => LevelFilter::INFO,
-    };
-    let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(limits::LOG_LINES).lossy(true).finish(std::io::stderr());
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(writer);
-    if std::io::stderr().is_terminal() {
-        log.init();
-    } else {
-        log.json().flatten_event(true).init();
-    }
-    Ok(guard)
 }

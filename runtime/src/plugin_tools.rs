@@ -6,6 +6,7 @@ mod build;
 mod inspect;
 mod journal;
 mod new;
+mod push;
 mod rehearsal;
 mod settings;
 mod stage;
@@ -82,6 +83,12 @@ pub enum Command {
         #[arg(value_name = "FILE.wasm")]
         plugin: PathBuf,
     },
+    /// Put a plugin in place on a gateway that runs, by its admin API: for good, in every use of that component, while
+    /// requests flow. A plugin that is none, or does not take the config of a use of it, is refused, and the gateway goes
+    /// on as it was.
+    ///
+    /// Needs the role "plugins". `tidegate generations` shows it, and the way back.
+    Push(push::Arguments),
 }
 
 /// Run a command; what it has to say goes to stdout.
@@ -95,6 +102,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         Command::Test { plugin, cases } => test::run(plugin, cases),
         Command::Bench { plugin, case } => bench::run(plugin, case),
         Command::Inspect { plugin } => inspect::run(plugin),
+        Command::Push(arguments) => push::run(arguments),
     }
 }
 

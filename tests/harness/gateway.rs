@@ -141,6 +141,13 @@ impl Gateway {
         Self::start_as(command, folder).await
     }
 
+    /// Serve what is in `folder`, and log as much as `levels` says.
+    pub async fn start_logging(levels: &str, folder: TempDir) -> Self {
+        let mut command = command(TIDEGATE, folder.path(), &["run"]);
+        command.env("TIDEGATE_LOG", levels);
+        Self::start_as(command, folder).await
+    }
+
     /// Serve what is in `folder` by this command.
     pub async fn start_as(mut command: Command, folder: TempDir) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();

@@ -9,7 +9,7 @@ use super::file;
 use crate::limits;
 
 /// How gateway.toml gives a secret. Not `Debug`: it must not reach a log.
-pub(super) enum Secret {
+pub(crate) enum Secret {
     Plain(String),
     /// `env:NAME`, read when the configuration is loaded.
     Environment(String),
@@ -56,7 +56,7 @@ impl Secret {
     }
 
     /// The secret itself, likewise.
-    pub(super) fn reveal(&self, folder: &Path) -> Result<String, String> {
+    pub(crate) fn reveal(&self, folder: &Path) -> Result<String, String> {
         let text = match self {
             Self::Plain(text) => text.clone(),
             Self::Digest(_) => return Err("the secret itself is needed here, not its digest".to_owned()),

@@ -57,3 +57,18 @@ pub const ADMIN_PART_HEAD_BYTES: usize = 4 << 10;
 pub const PLUGIN_SETTINGS_DEPTH: usize = 16;
 /// Settings of one plugin that it tells of.
 pub const PLUGIN_SETTINGS_TOLD: usize = 2_000;
+/// Modules with a log level of their own: each is looked at by whatever may log, once per change.
+pub const LOG_MODULES: usize = 64;
+/// Bytes of the name of one.
+pub const LOG_MODULE_BYTES: usize = 128;
+/// The longest that a log level can be set for, short of for good.
+pub const LOG_LEVEL_TIME: Duration = Duration::from_secs(7 * 86_400);
+
+/// The command line gives up on reaching an admin API after this, at each of its addresses;
+pub const ADMIN_CLIENT_CONNECT: Duration = Duration::from_secs(10);
+/// waits this long to be asked for a body before it sends it unasked (RFC 9110, section 10.1.1),
+pub const ADMIN_CLIENT_CONTINUE: Duration = Duration::from_secs(1);
+/// and gives up on the answer after this: a large plugin on a slow way takes a minute to come, and some time to be compiled.
+pub const ADMIN_CLIENT_ANSWER: Duration = Duration::from_secs(180);
+/// Largest answer that it reads, in bytes.
+pub const ADMIN_CLIENT_ANSWER_BYTES: usize = 64 << 20;
