@@ -1,5 +1,7 @@
 //! The admin API from outside.
 
+mod certificates;
 mod doors;
 mod entities;
 mod generations;
+mod health;

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::component_files::ComponentFiles;
 use crate::limits;
 use crate::observe::failures::Failures;
-use crate::observe::metrics::{Extra, Metrics, TargetState};
+use crate::observe::metrics::{Extra, Health, Metrics, TargetState};
 use crate::proposal::Configuration;
 
 pub mod answer;
@@ -25,6 +25,7 @@ pub mod doors;
 mod entities;
 pub mod form;
 mod generations;
+pub mod health;
 mod intake;
 pub mod listener;
 pub mod multipart;
@@ -38,6 +39,7 @@ mod upload;
 
 use answer::Answer;
 use doors::Doors;
+use health::UpstreamHealth;
 use pace::Pace;
 use request::{Query, Request, Role};
 use router::Router;
@@ -84,6 +86,10 @@ pub trait View: Send + Sync + 'static {
     fn components(&self) -> Vec<ComponentInfo>;
     /// All targets of the live generation.
     fn targets(&self) -> Vec<TargetState>;
+    /// The upstream of this name.
+    fn upstream(&self, name: &str) -> Option<UpstreamHealth>;
+    /// Have these of that upstream, each a target and its address, be so, until checks find otherwise.
+    fn set_health(&self, upstream: &str, addresses: &[(String, String)], health: Health);
 }
 
 /// A plugin beyond the bundled ones, as it is loaded.
@@ -200,7 +206,7 @@ fn endpoints() -> Router<Handler> {
     endpoints.add(Method::GET, "/ready", Role::None, handler(|admin, _| async move { admin.ready() }));
     let failures = handler(|admin, request| async move { admin.failures(&request.query) });
     endpoints.add(Method::GET, "/failures", Role::Read, failures);
-    for add in [root::add, entities::add, generations::add, components::add] {
+    for add in [root::add, entities::add, generations::add, components::add, health::add] {
         add(&mut endpoints);
     }
     endpoints
