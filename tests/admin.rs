@@ -1,10 +1,12 @@
 //! The admin API from outside.
 
+mod certificates;
 mod commands;
 mod crash;
 mod doors;
 mod entities;
 mod generations;
+mod health;
 mod log;
 mod push;
 mod schemas;

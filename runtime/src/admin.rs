@@ -14,7 +14,7 @@ use crate::component_files::ComponentFiles;
 use crate::host::catalogue::{Catalogue, Described};
 use crate::limits;
 use crate::observe::failures::Failures;
-use crate::observe::metrics::{Extra, Metrics, TargetState};
+use crate::observe::metrics::{Extra, Health, Metrics, TargetState};
 use crate::proposal::Configuration;
 
 pub mod answer;
@@ -26,6 +26,7 @@ pub mod doors;
 mod entities;
 pub mod form;
 mod generations;
+pub mod health;
 mod intake;
 pub mod listener;
 mod log;
@@ -41,6 +42,7 @@ mod upload;
 
 use answer::Answer;
 use doors::Doors;
+use health::UpstreamHealth;
 use pace::Pace;
 use request::{Query, Request, Role};
 use router::Router;
@@ -91,6 +93,10 @@ pub trait View: Send + Sync + 'static {
     fn described(&self, component: &str) -> Option<Described>;
     /// All targets of the live generation.
     fn targets(&self) -> Vec<TargetState>;
+    /// The upstream of this name.
+    fn upstream(&self, name: &str) -> Option<UpstreamHealth>;
+    /// Have these of that upstream, each a target and its address, be so, until checks find otherwise.
+    fn set_health(&self, upstream: &str, addresses: &[(String, String)], health: Health);
 }
 
 /// A plugin beyond the bundled ones, as it is loaded.
@@ -208,7 +214,7 @@ fn endpoints() -> Router<Handler> {
     endpoints.add(Method::GET, "/ready", Role::None, handler(|admin, _| async move { admin.ready() }));
     let failures = handler(|admin, request| async move { admin.failures(&request.query) });
     endpoints.add(Method::GET, "/failures", Role::Read, failures);
-    for add in [root::add, entities::add, schemas::add, generations::add, components::add, log::add] {
+    for add in [root::add, entities::add, schemas::add, generations::add, components::add, health::add, log::add] {
         add(&mut endpoints);
     }
     endpoints

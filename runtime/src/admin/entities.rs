@@ -17,7 +17,7 @@ use crate::entities::{self, Entry, Error, Index, Kind, Notation, Page, Wish, hid
 use crate::proposal::Current;
 
 /// A list below one of another kind: its last segment, what is in it, and the field by which that belongs there.
-const BELOW: [(Kind, &str, Kind, &str); 7] = [
+const BELOW: [(Kind, &str, Kind, &str); 8] = [
     (Kind::Service, "routes", Kind::Route, "service"),
     (Kind::Service, "plugins", Kind::Plugin, "service"),
     (Kind::Route, "plugins", Kind::Plugin, "route"),
@@ -25,6 +25,7 @@ const BELOW: [(Kind, &str, Kind, &str); 7] = [
     (Kind::Consumer, "acls", Kind::Acl, "consumer"),
     (Kind::Upstream, "targets", Kind::Target, "upstream"),
     (Kind::Upstream, "targets/all", Kind::Target, "upstream"),
+    (Kind::Certificate, "snis", Kind::Sni, "certificate"),
 ];
 
 /// Which entities a path is about.

@@ -14,7 +14,6 @@ use super::*;
 use crate::error::Phase;
 use crate::generations::Generations;
 use crate::limits;
-use crate::observe::metrics::Health;
 use crate::observe::record::tests::plain;
 use crate::observe::record::{Failing, Record};
 use crate::proposal::Current;
@@ -46,6 +45,12 @@ impl View for Fake {
     fn described(&self, _: &str) -> Option<Described> {
         None
     }
+
+    fn upstream(&self, _: &str) -> Option<UpstreamHealth> {
+        None
+    }
+
+    fn set_health(&self, _: &str, _: &[(String, String)], _: Health) {}
 
     fn targets(&self) -> Vec<TargetState> {
         let (upstream, target) = ("orders".into(), "10.0.0.1:80".into());

@@ -27,6 +27,8 @@ pub enum Forced {
     Healthy,
     /// It counts as unhealthy until this is taken back.
     Unhealthy,
+    /// It counts as unhealthy until probes find otherwise, or this is taken back.
+    UnhealthyUntilProbed,
     /// Requests and probes decide.
     #[default]
     None,
@@ -163,8 +165,10 @@ impl Health {
     /// A probe came to a verdict.
     pub(super) fn probed(&self, active: &Active, verdict: Verdict) -> Outcome {
         let mut record = self.record();
-        if record.forced != Forced::None {
-            return Outcome::Same;
+        match record.forced {
+            Forced::None => {}
+            Forced::UnhealthyUntilProbed => return self.probed_after_all(&mut record, active, verdict),
+            Forced::Healthy | Forced::Unhealthy => return Outcome::Same,
         }
         match verdict {
             Verdict::Healthy(words) => {
@@ -198,6 +202,21 @@ impl Health {
         }
     }
 
+    /// A probe came to a verdict on what somebody has said to be unhealthy.
+    fn probed_after_all(&self, record: &mut Record, active: &Active, verdict: Verdict) -> Outcome {
+        let Verdict::Healthy(words) = verdict else {
+            record.good_probes = 0;
+            return Outcome::Same;
+        };
+        record.good_probes = record.good_probes.saturating_add(1);
+        if record.good_probes < active.healthy.successes {
+            return Outcome::Same;
+        }
+        record.forced = Forced::None;
+        record.bad_probes = 0;
+        self.rise(record, words)
+    }
+
     /// Somebody decided. Taking that back makes a clean slate: healthy, and nothing counted.
     pub(super) fn force(&self, forced: Forced) -> Outcome {
         let mut record = self.record();
@@ -206,6 +225,10 @@ impl Health {
             *record = Record { why: record.why.take(), since: record.since, ..Record::default() };
         }
         record.forced = forced;
+        if forced == Forced::UnhealthyUntilProbed {
+            // What probes found before is what somebody did not believe.
+            record.good_probes = 0;
+        }
         let why: Arc<str> = "set by hand".into();
         match (before, record.standing()) {
             (Standing::Healthy, Standing::Unhealthy) => {
@@ -249,7 +272,7 @@ impl Health {
         }
         let gate = match (record.forced, record.state) {
             (Forced::Healthy, _) | (Forced::None, State::Up) => OPEN,
-            (Forced::Unhealthy, _) => SHUT_BY_HAND,
+            (Forced::Unhealthy | Forced::UnhealthyUntilProbed, _) => SHUT_BY_HAND,
             (Forced::None, State::Down) => SHUT_BY_PROBES,
             (Forced::None, State::Ejected(until)) => until,
         };

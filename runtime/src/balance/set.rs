@@ -94,6 +94,14 @@ impl Set {
         Err(self.nothing())
     }
 
+    /// See `Upstream::standing`.
+    pub(super) fn standing(&self) -> Standing {
+        match self.view().supply {
+            Supply::Enough => Standing::Healthy,
+            Supply::Short => Standing::Unhealthy,
+        }
+    }
+
     fn nothing(&self) -> Nothing {
         match &self.absent {
             Some(Nothing::Pending) => Nothing::Pending,

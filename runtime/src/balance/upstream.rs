@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::endpoint::{Common, Endpoint, Pick, WEIGHT_PARTS};
+use super::health::Standing;
 use super::lineage::{Lineage, Newcomer};
 use super::set::Set;
 use super::{Address, At, Nothing, Settings, TargetSpec};
@@ -128,6 +129,11 @@ impl Upstream {
     /// Everybody, also those without weight and the unhealthy.
     pub fn endpoints(&self) -> Arc<[Arc<Endpoint>]> {
         Arc::clone(&self.set.load().all)
+    }
+
+    /// Whether there is as much healthy weight as there has to be for requests to go anywhere.
+    pub fn standing(&self) -> Standing {
+        self.set.load().standing()
     }
 
     /// The targets in their order.

@@ -37,11 +37,12 @@ pub struct Entry {
 const NAMESPACE: Uuid = Uuid::from_u128(0x7e1d_8f57_3a0c_4c1e_9a54_6f1d_20c3_b9a1);
 
 /// The entities below which others stand, with what those are.
-const BELOW: [(Kind, &[Kind]); 4] = [
+const BELOW: [(Kind, &[Kind]); 5] = [
     (Kind::Service, &[Kind::Route, Kind::Plugin]),
     (Kind::Route, &[Kind::Plugin]),
     (Kind::Consumer, &[Kind::KeyAuth, Kind::BasicAuth, Kind::Jwt, Kind::HmacAuth, Kind::Acl, Kind::Plugin]),
     (Kind::Upstream, &[Kind::Target]),
+    (Kind::Certificate, &[Kind::Sni]),
 ];
 
 impl Index {
@@ -49,7 +50,9 @@ impl Index {
     pub fn of(document: &DocumentMut) -> Self {
         let mut index = Self::default();
         let top = Element::Table(document.as_table());
-        for kind in [Kind::Service, Kind::Upstream, Kind::Consumer, Kind::Plugin] {
+        let kinds =
+            [Kind::Certificate, Kind::CaCertificate, Kind::Service, Kind::Upstream, Kind::Consumer, Kind::Plugin];
+        for kind in kinds {
             index.list(kind, top, &Vec::new(), None);
         }
         index.resolve_scopes(document);
@@ -83,11 +86,29 @@ impl Index {
         let Some(element) = element(document, &entry.place) else { return Entity::new() };
         let mut entity = entry.kind.read(element);
         entity.insert("id".to_owned(), Json::String(entry.id.clone()));
+        if entry.kind == Kind::Service {
+            self.resolve_certificates(&mut entity);
+        }
         for (field, _) in entry.kind.spec().owners {
             let owner = entry.owners.iter().find(|(owner, _)| owner == field);
             entity.insert((*field).to_owned(), owner.map_or(Json::Null, |(_, id)| json!({ "id": id })));
         }
         entity
+    }
+
+    /// Services may name certificates otherwise than by their ids.
+    fn resolve_certificates(&self, service: &mut Entity) {
+        let resolve = |kind: Kind, named: &mut Json| {
+            if let Some(found) = named.as_str().and_then(|named| self.find(kind, named)) {
+                *named = json!(found.id);
+            }
+        };
+        if let Some(named) = service.get_mut("client_certificate").and_then(|certificate| certificate.get_mut("id")) {
+            resolve(Kind::Certificate, named);
+        }
+        if let Some(Json::Array(named)) = service.get_mut("ca_certificates") {
+            named.iter_mut().for_each(|named| resolve(Kind::CaCertificate, named));
+        }
     }
 
     /// Note the elements of `above` that are of this kind, and what stands below them.
@@ -109,9 +130,11 @@ impl Index {
 
     fn note(&mut self, kind: Kind, element: Element<'_>, place: Place, owner: Option<usize>) -> usize {
         let spec = kind.spec();
+        let owner_position = owner;
         let owner = owner.and_then(|owner| self.entries.get(owner));
         let label = spec.label.and_then(|_| element.text(spec.label_key)).map(str::to_owned);
-        let called = element.text(spec.label_key).unwrap_or_default();
+        // A certificate need not be called anything.
+        let called = element.text(spec.label_key).or_else(|| element.text("cert")).unwrap_or_default();
         let id = match element.get("id") {
             Json::String(id) => id.to_ascii_lowercase(),
             _ => {
@@ -130,6 +153,15 @@ impl Index {
         // Targets are called the same in different upstreams.
         if let Some(label) = label.clone().filter(|_| kind != Kind::Target) {
             self.by_label.entry((kind, label)).or_insert(noted);
+        }
+        // Kong has certificates found by the names that they are shown for; here they may have one, too.
+        let also = match kind {
+            Kind::Sni => owner_position.map(|owner| (Kind::Certificate, owner)),
+            Kind::Certificate | Kind::CaCertificate => Some((kind, noted)),
+            _ => None,
+        };
+        if let (Some((kind, noted)), Some(name)) = (also, element.text("name")) {
+            self.by_label.entry((kind, name.to_owned())).or_insert(noted);
         }
         self.entries.push(Entry { kind, id, label, place, owners });
         noted

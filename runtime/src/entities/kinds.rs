@@ -1,5 +1,6 @@
 //! The kinds of entities: what each has, and how a table of gateway.toml says it.
 
+mod certificates;
 mod consumers;
 mod credentials;
 mod plugins;
@@ -16,6 +17,7 @@ use super::schema::{Field, Type};
 use super::tree::{Element, set};
 use texts::{tag, uuid};
 
+pub(super) use certificates::{complete, keep_list};
 pub use credentials::hidden;
 pub use services::split_url;
 
@@ -47,6 +49,12 @@ pub enum Kind {
     Upstream,
     /// Where requests go.
     Target,
+    /// What TLS listeners show, and what is shown to services.
+    Certificate,
+    /// A name that a certificate is shown for.
+    Sni,
+    /// Who may have issued others' certificates.
+    CaCertificate,
 }
 
 /// What is to be known of a kind.
@@ -111,7 +119,7 @@ pub(super) const COMMON: &[Field] = &[
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Service,
         Self::Route,
         Self::Plugin,
@@ -123,6 +131,9 @@ impl Kind {
         Self::Acl,
         Self::Upstream,
         Self::Target,
+        Self::Certificate,
+        Self::Sni,
+        Self::CaCertificate,
     ];
 
     /// What is to be known of it.
@@ -139,6 +150,9 @@ impl Kind {
             Self::Acl => &consumers::ACL,
             Self::Upstream => &upstreams::SPEC,
             Self::Target => &upstreams::TARGET,
+            Self::Certificate => &certificates::SPEC,
+            Self::Sni => &certificates::SNI,
+            Self::CaCertificate => &certificates::CA,
         }
     }
 

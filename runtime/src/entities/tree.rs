@@ -114,6 +114,18 @@ pub(super) fn push(table: &mut dyn TableLike, key: &str, element: Map<String, Js
     }
 }
 
+/// Put one more element at the end of the list under `key`: this text, or, among tables with lines of their own, one that
+/// says it under `label`.
+pub(super) fn push_text(table: &mut dyn TableLike, key: &str, label: &str, text: &str) {
+    match table.get_mut(key) {
+        Some(Item::ArrayOfTables(tables)) => {
+            tables.push(with_lines(InlineTable::from_iter([(label, Value::from(text))])));
+        }
+        Some(Item::Value(Value::Array(values))) => push_value(values, Value::from(text)),
+        _ => {}
+    }
+}
+
 /// Put one more element into an array, on a line of its own if there is none yet or the others have theirs.
 pub(super) fn push_value(values: &mut Array, mut value: Value) {
     let laid_out = values.iter().last().map(|last| text(last.decor().prefix()).to_owned());
@@ -145,17 +157,21 @@ pub(super) fn push_value(values: &mut Array, mut value: Value) {
 /// Take out the element at `place`; whether there was one.
 pub(super) fn remove(document: &mut DocumentMut, place: &[Step]) -> bool {
     let [above @ .., Step::Key(key), Step::Element(position)] = place else { return false };
-    let Some(table) = table_mut(document, above, "") else { return false };
+    table_mut(document, above, "").is_some_and(|table| remove_at(table, key, *position))
+}
+
+/// Take an element out of the list under `key`; whether there was one.
+pub(super) fn remove_at(table: &mut dyn TableLike, key: &str, position: usize) -> bool {
     match table.get_mut(key) {
-        Some(Item::ArrayOfTables(tables)) if *position < tables.len() => {
-            tables.remove(*position);
+        Some(Item::ArrayOfTables(tables)) if position < tables.len() => {
+            tables.remove(position);
             if tables.is_empty() {
                 table.remove(key);
             }
             true
         }
-        Some(Item::Value(Value::Array(values))) if *position < values.len() => {
-            values.remove(*position);
+        Some(Item::Value(Value::Array(values))) if position < values.len() => {
+            values.remove(position);
             true
         }
         _ => false,

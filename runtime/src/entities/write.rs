@@ -1,5 +1,6 @@
 //! Making, changing and removing entities: each is an edit of a table of gateway.toml.
 
+mod certificates;
 mod scope;
 
 use serde_json::{Value as Json, json};
@@ -8,9 +9,9 @@ use uuid::Uuid;
 
 use super::error::{Error, FieldErrors};
 use super::index::{Entry, Index};
-use super::kinds::{Change, Entity, Kind, hidden};
+use super::kinds::{Change, Entity, Kind, complete, hidden};
 use super::schema::{Field, Notation, Type, check, defaults, missing};
-use super::tree::{element, push, remove as remove_element, table_mut};
+use super::tree::{element, push, table_mut};
 use crate::proposal::{Edited, Place, Step};
 use scope::Scope;
 
@@ -100,6 +101,7 @@ pub fn remove(
     let Some(entry) = find(index, kind, owner, key) else {
         return Ok(Edited { value: json!(false), at: Place::new() });
     };
+    certificates::check_unreferenced(document, index, entry)?;
     if kind == Kind::Service {
         let is_of_it = |route: &Entry| route.owners.iter().any(|(_, id)| *id == entry.id);
         if index.of_kind(Kind::Route).any(is_of_it) {
@@ -116,7 +118,7 @@ pub fn remove(
     // From the end, so that none moves before its turn.
     places.sort_by_key(|place| std::cmp::Reverse(scope::positions(place)));
     for place in places {
-        remove_element(document, place);
+        certificates::take_out(document, kind, place);
     }
     Ok(Edited { value: json!(true), at: Place::new() })
 }
@@ -159,6 +161,9 @@ impl Wish {
             let found = found.ok_or_else(|| Error::foreign_key(owner, named, kind.spec().collection))?;
             *named = json!({ "id": found.id });
         }
+        if self.kind == Kind::Service {
+            certificates::resolve(index, &mut said)?;
+        }
         if let Some((owner, id)) = &self.owner {
             said.insert((*owner).to_owned(), json!({ "id": id }));
         }
@@ -178,6 +183,7 @@ fn insert(document: &mut DocumentMut, index: &Index, wish: &Wish, said: Entity, 
         });
     }
     let made_up = make_up(wish.kind, &mut after);
+    complete(wish.kind, None, &mut after);
     let at = place(document, index, wish.kind, &after, None)?;
     let mut shown = hidden(wish.kind, written(document, wish.kind, &at, &after));
     // Nobody could know it otherwise.
@@ -194,6 +200,7 @@ fn replace(
     before: Entity,
     mut after: Entity,
 ) -> Result<Edited, Error> {
+    complete(wish.kind, Some(&before), &mut after);
     after.insert("updated_at".to_owned(), before.get("updated_at").cloned().unwrap_or_default());
     if after == before {
         return Ok(Edited { value: Json::Object(hidden(wish.kind, after)), at: entry.place.clone() });
@@ -226,12 +233,17 @@ fn place(
     }
     let id = after.get("id").and_then(Json::as_str).unwrap_or_default();
     check_unique(index, document, kind, after, current.as_ref().map(|(entry, _)| *entry))?;
+    match kind {
+        Kind::Certificate => certificates::check_names(index, after)?,
+        Kind::Service => certificates::identify(document, index, after),
+        _ => {}
+    }
     let scope = Scope::of(index, document, kind, after)?;
     let (at, before) = match current {
         Some((entry, before)) if scope.is_that_of(entry) => (entry.place.clone(), before),
         current => {
             if let Some((entry, _)) = &current {
-                remove_element(document, &entry.place);
+                certificates::take_out(document, kind, &entry.place);
             }
             let list = table_mut(document, &scope.above, "").ok_or_else(Error::not_found)?;
             let mut new = Entity::new();
@@ -286,6 +298,7 @@ fn check_unique(
         Kind::Plugin => &["name", "consumer", "route", "service"],
         Kind::Acl => &["group", "consumer"],
         Kind::Target => &["target", "upstream"],
+        Kind::CaCertificate if text("cert_digest").is_some() => &["cert_digest"],
         Kind::Consumer if text("custom_id").is_some() => &["custom_id"],
         _ => return Ok(()),
     };

@@ -136,6 +136,27 @@ fn what_is_decided_by_hand_holds() {
 }
 
 #[test]
+fn what_is_set_by_hand_holds_until_probes_find_otherwise() {
+    let upstream = upstream(strict(Algorithm::RoundRobin), &[100]);
+    let endpoint = at(&upstream, 1);
+    let active = Active::default();
+    let probed = |verdict: fn(String) -> Verdict| endpoint.probed(&active, verdict("probe".into()));
+    probed(Verdict::Healthy);
+    endpoint.force(Forced::UnhealthyUntilProbed);
+    advance(1_000 * SECOND);
+    assert_eq!(upstream.standing(), Standing::Unhealthy);
+    for verdict in [Verdict::Healthy, Verdict::Unhealthy, Verdict::Healthy] {
+        probed(verdict);
+        assert!(upstream.pick(None, &[]).is_err());
+    }
+    probed(Verdict::Healthy);
+    assert_eq!((upstream.standing(), why(&endpoint).as_str()), (Standing::Healthy, "probe"));
+    // Requests have their say again.
+    upstream.pick(None, &[]).unwrap().failed(Failed::Reset);
+    assert_eq!(endpoint.status().standing, Standing::Unhealthy);
+}
+
+#[test]
 fn who_recovers_starts_slowly() {
     for algorithm in [Algorithm::RoundRobin, Algorithm::LeastConnections, Algorithm::ConsistentHash] {
         let settings = Settings { slow_start: Some(90 * SECOND), ..strict(algorithm) };

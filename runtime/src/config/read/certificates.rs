@@ -9,7 +9,7 @@ use super::Reading;
 use super::marks::marks;
 use crate::config::checked::{CaCertificate, Certificate, CertificatePair, PemSource, SecretValue, Snis};
 use crate::config::faults::{Faults, Span, suggest};
-use crate::config::reader::{Fields, Located, Value};
+use crate::config::reader::{Fields, Located, Value, parse};
 use crate::config::secret::Secret;
 use crate::config::values::{Name, Text};
 use crate::limits;
@@ -83,7 +83,7 @@ impl Reading<'_> {
         if fields.value("snis").is_none() {
             return Snis::Own;
         }
-        let names = fields.parse_all::<Pattern>("snis");
+        let names: Vec<_> = fields.array("snis").filter_map(|value| self.sni(value)).collect();
         for name in &names {
             match listed.get(&name.value) {
                 Some(first) => {
@@ -94,6 +94,20 @@ impl Reading<'_> {
             }
         }
         Snis::Listed(names.into_iter().map(|name| name.value).collect())
+    }
+
+    /// A name, or a table that has more to say of it.
+    fn sni(&self, value: &Value<'_>) -> Option<Located<Pattern>> {
+        match value.get_ref() {
+            DeValue::Table(_) => {
+                let fields = Fields::of(value, "a server name", self.faults)?;
+                self.marks("server name", &fields);
+                let name = fields.require::<Pattern>("name", "what clients ask for: \"api.example.com\"");
+                fields.finish();
+                name
+            }
+            _ => parse::<Pattern>(value, "each of `snis`", self.faults),
+        }
     }
 
     /// A table with a certificate and its key.

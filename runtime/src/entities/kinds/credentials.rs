@@ -81,7 +81,7 @@ const KEYS: [(&str, &str); 6] = [
 ];
 
 /// What stands for a secret.
-const HIDDEN: &str = "***";
+pub(super) const HIDDEN: &str = "***";
 
 /// `entity`, one of this kind, without its secrets; references to where they are may be seen.
 pub fn hidden(kind: Kind, mut entity: Entity) -> Entity {
@@ -89,6 +89,7 @@ pub fn hidden(kind: Kind, mut entity: Entity) -> Entity {
         Kind::KeyAuth => &["key"],
         Kind::BasicAuth => &["password"],
         Kind::Jwt | Kind::HmacAuth => &["secret"],
+        Kind::Certificate => &["key", "key_alt"],
         _ => &[],
     };
     for secret in secrets {

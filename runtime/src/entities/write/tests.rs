@@ -1,5 +1,7 @@
 use super::*;
 
+mod certificates;
+
 /// A document that is edited as the admin API does, and has to stay a configuration.
 struct Edited {
     document: DocumentMut,
