@@ -30,7 +30,8 @@ fn schemas() -> Vec<(&'static str, Value)> {
     let counters = Counters::new(&checked::Counters::Memory, 1).unwrap();
     let services = Services::new(counters, Arc::new(Metrics::new(1)), 1);
     let mut library = Library::new(Engine::new(1).unwrap(), services, 1, None, None);
-    let schema = |(name, wasm): &(&'static str, &[u8])| (*name, library.component(wasm).unwrap().schema.json.clone());
+    let schema =
+        |(name, wasm): &(&'static str, &[u8])| (*name, Value::clone(&library.component(wasm).unwrap().schema.json));
     bundled().iter().map(schema).collect()
 }
 
