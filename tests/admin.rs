@@ -5,3 +5,4 @@ mod doors;
 mod entities;
 mod generations;
 mod schemas;
+mod sweep;
