@@ -6,3 +6,4 @@ mod entities;
 mod generations;
 mod schemas;
 mod sweep;
+mod sync;
