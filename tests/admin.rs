@@ -10,3 +10,5 @@ mod health;
 mod log;
 mod push;
 mod schemas;
+mod sweep;
+mod sync;

@@ -19,7 +19,7 @@ pub use index::{Entry, Index};
 pub use kinds::{Entity, Kind, hidden, split_url};
 pub use page::{Page, page};
 pub use schema::{Field, Notation, Type};
-pub use settings::{fill, settings};
+pub use settings::{fill, settings, take_texts};
 pub use told::{told, told_of_plugin};
 pub use validate::validate;
 pub use write::{Wish, create, find, put, remove, update};

@@ -11,7 +11,7 @@ use super::body::{Encoding, fields};
 use super::change::{self, Change, Made};
 use super::request::{Request, Role};
 use super::router::Router;
-use super::schemas::fill;
+use super::schemas::{fill, take_texts};
 use super::{Admin, Handler, handler};
 use crate::entities::{self, Entry, Error, Index, Kind, Notation, Page, Wish, hidden};
 use crate::proposal::Current;
@@ -192,7 +192,7 @@ async fn one(admin: &Admin, current: &Current, entry: &Entry) -> Answer {
 }
 
 async fn create(admin: &Arc<Admin>, request: &Request, of: Of) -> Answer {
-    let wish = match wish(request, of.kind()) {
+    let wish = match wish(admin, request, of.kind(), None).await {
         Ok(wish) => wish,
         Err(answer) => return answer,
     };
@@ -208,7 +208,8 @@ async fn create(admin: &Arc<Admin>, request: &Request, of: Of) -> Answer {
 }
 
 async fn write(admin: &Arc<Admin>, request: &Request, named: Named, write: Write) -> Answer {
-    let wish = match wish(request, named.of.kind()) {
+    let changed = Some(request.segment(named.segment));
+    let wish = match wish(admin, request, named.of.kind(), changed).await {
         Ok(wish) => wish,
         Err(answer) => return answer,
     };
@@ -240,13 +241,15 @@ async fn delete(admin: &Arc<Admin>, request: &Request, named: Named) -> Answer {
     }
 }
 
-/// What a body wants of an entity.
-pub(super) fn wish(request: &Request, kind: Kind) -> Result<Wish, Answer> {
+/// What a body wants of an entity: of the one that `changed` names, or of a new one.
+pub(super) async fn wish(admin: &Admin, request: &Request, kind: Kind, changed: Option<&str>) -> Result<Wish, Answer> {
     let fields = fields(request.content_type.as_ref(), &request.body)?;
     let notation = match fields.encoding {
         Encoding::Json => Notation::Typed,
         Encoding::Form => Notation::Form,
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Ok(Wish { kind, body: fields.object, notation, owner: None, now })
+    let mut wish = Wish { kind, body: fields.object, notation, owner: None, now };
+    take_texts(admin, &mut wish, changed).await;
+    Ok(wish)
 }

@@ -13,7 +13,7 @@ use super::entities::wish;
 use super::request::{Request, Role};
 use super::router::Router;
 use super::{Admin, Handler, handler};
-use crate::entities::{self, Error, Kind};
+use crate::entities::{self, Error, Kind, Notation, Wish};
 use crate::host::catalogue::Described;
 use crate::host::schema::Schema;
 
@@ -62,6 +62,24 @@ async fn described(admin: &Admin, name: &str) -> Option<Described> {
     }
 }
 
+/// Has what a form says of a plugin's config be what that plugin takes. `changed` names the use that is to be another, if
+/// there is one: bodies need not say whose config it is then.
+pub(super) async fn take_texts(admin: &Admin, wish: &mut Wish, changed: Option<&str>) {
+    if wish.kind != Kind::Plugin || wish.notation != Notation::Form {
+        return;
+    }
+    let said = wish.body.get("name").and_then(Json::as_str).map(str::to_owned);
+    let named = said.or_else(|| {
+        let current = admin.configuration.current.load();
+        let entry = entities::find(current.index(), Kind::Plugin, None, changed?)?;
+        Some(current.index().read(&current.document, entry).get("name")?.as_str()?.to_owned())
+    });
+    let Some(plugin) = described(admin, named.as_deref().unwrap_or_default()).await else { return };
+    if let Some(config) = wish.body.get_mut("config").and_then(Json::as_object_mut) {
+        entities::take_texts(&plugin.schema, config);
+    }
+}
+
 fn kind(name: &str) -> Option<Kind> {
     let ours = Kind::ALL.into_iter().find(|kind| kind.spec().collection == name);
     ours.or_else(|| CALLED.iter().find(|(called, _)| *called == name).map(|(_, kind)| *kind))
@@ -96,7 +114,7 @@ async fn plugin(admin: &Admin, request: &Request) -> Answer {
 /// Whether this body would make an entity.
 async fn validate(admin: &Arc<Admin>, request: &Request) -> Answer {
     let Some(kind) = kind(request.segment(1)) else { return no_entity(request.segment(1)) };
-    let wish = match wish(request, kind) {
+    let wish = match wish(admin, request, kind, None).await {
         Ok(wish) => wish,
         Err(answer) => return answer,
     };

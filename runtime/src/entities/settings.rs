@@ -20,6 +20,12 @@ pub fn fill(schema: &Json, config: &mut Map<String, Json>) {
     fill_record(schema, &Layers::of(schema, schema), config, limits::PLUGIN_SETTINGS_DEPTH);
 }
 
+/// Has `config`, which a form says in nothing but text, be of the types that `schema` has for it (Kong's inference). What
+/// stands for nothing of its type stays text, for the schema to refuse.
+pub fn take_texts(schema: &Json, config: &mut Map<String, Json>) {
+    take_record(schema, &Layers::of(schema, schema), config, limits::PLUGIN_SETTINGS_DEPTH);
+}
+
 /// What is said of a setting, the nearest first: where it stands, then what that refers to.
 struct Layers<'s>(Vec<&'s Json>);
 
@@ -201,6 +207,46 @@ fn fill_record(root: &Json, record: &Layers<'_>, config: &mut Map<String, Json>,
     }
 }
 
+fn take_record(root: &Json, record: &Layers<'_>, config: &mut Map<String, Json>, depth: usize) {
+    let others = record.get("additionalProperties").filter(|others| others.is_object());
+    for (name, value) in config {
+        let known = record.properties().and_then(|properties| properties.get(name));
+        if let Some(node) = known.or(others) {
+            take(root, &Layers::of(root, node), value, depth);
+        }
+    }
+}
+
+fn take(root: &Json, layers: &Layers<'_>, value: &mut Json, depth: usize) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    let takes = layers.takes();
+    // In a form, one value is a list of one.
+    if takes == Some("array") && value.is_string() {
+        *value = Json::Array(vec![value.take()]);
+    }
+    match value {
+        Json::Object(inner) => take_record(root, layers, inner, depth),
+        Json::Array(elements) => {
+            let Some(each) = layers.get("items").map(|items| Layers::of(root, items)) else { return };
+            elements.iter_mut().for_each(|element| take(root, &each, element, depth));
+        }
+        Json::String(text) => {
+            let whole = || text.trim().parse::<i64>().ok().map(Json::from);
+            let typed = match takes {
+                Some("integer") => whole(),
+                Some("number") => whole().or_else(|| text.trim().parse::<f64>().ok().map(Json::from)),
+                Some("boolean") => text.parse::<bool>().ok().map(Json::from),
+                _ => None,
+            };
+            // No number is not a number, and null would say nothing.
+            if let Some(typed) = typed.filter(|typed| !typed.is_null()) {
+                *value = typed;
+            }
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,5 +333,32 @@ mod tests {
             "redis": { "host": "r", "port": 6379, "next": null }, "limit": null,
         });
         assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn texts_of_forms_are_taken_for_what_settings_are() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "minute": { "type": ["integer", "null"] },
+                "share": { "type": "number" },
+                "hide": { "type": "boolean" },
+                "name": { "type": "string" },
+                "keys": { "type": "array", "items": { "type": "string" } },
+                "limits": { "anyOf": [{ "$ref": "#/$defs/Limits" }, { "type": "null" }] },
+            },
+            "$defs": { "Limits": { "type": "object", "additionalProperties": { "type": "array", "items": { "type": "integer" } } } },
+        });
+        let mut config = json!({
+            "minute": "5", "share": "0.5", "hide": "true", "name": "5", "keys": "7", "limits": { "a": ["1", "x"] }, "else": "1",
+        });
+        take_texts(&schema, config.as_object_mut().unwrap());
+        let expected = json!({
+            "minute": 5, "share": 0.5, "hide": true, "name": "5", "keys": ["7"], "limits": { "a": [1, "x"] }, "else": "1",
+        });
+        assert_eq!(config, expected);
+        let mut wrong = json!({ "minute": "5.5", "share": "NaN", "hide": "yes" });
+        take_texts(&schema, wrong.as_object_mut().unwrap());
+        assert_eq!(wrong, json!({ "minute": "5.5", "share": "NaN", "hide": "yes" }));
     }
 }
