@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    fn said(kind: Kind, body: Json) -> Result<(), Json> {
+    fn said(kind: Kind, body: &Json) -> Result<(), Json> {
         let schema = json!({
             "properties": { "minute": { "type": "integer" } }, "additionalProperties": false
         });
@@ -108,7 +108,7 @@ mod tests {
             (Kind::Target, json!({ "target": "10.0.0.1:80", "upstream": { "name": "u" } })),
             (Kind::Plugin, json!({ "name": "p", "config": { "minute": 5 }, "route": { "id": id }, "enabled": false })),
         ] {
-            assert_eq!(said(kind, body.clone()), Ok(()), "{body}");
+            assert_eq!(said(kind, &body), Ok(()), "{body}");
         }
     }
 
@@ -126,7 +126,7 @@ mod tests {
             (Kind::Plugin, json!({ "name": "p", "config": { "minutes": 1 } }), "/config/minutes"),
             (Kind::Plugin, json!({ "name": "p", "colour": 1 }), "/colour"),
         ] {
-            let wrong = said(kind, body.clone()).unwrap_err();
+            let wrong = said(kind, &body).unwrap_err();
             assert!(wrong.pointer(field).is_some(), "{body}: {wrong}");
         }
     }

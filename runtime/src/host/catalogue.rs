@@ -52,54 +52,44 @@ impl Catalogue {
 
     /// What the bundled plugin of this name says; `None` if there is none.
     pub async fn plugin(self: &Arc<Self>, name: &str) -> Option<Described> {
-        let (name, _) = bundled().iter().find(|(bundled, _)| *bundled == name)?;
-        self.plugins(&[name]).await.pop().map(|(_, described)| described)
-    }
-
-    /// What each of these bundled plugins says, by name.
-    pub async fn plugins(self: &Arc<Self>, names: &[&'static str]) -> Vec<(&'static str, Described)> {
-        if self.known(names).len() < names.len() {
-            let _permit = self.turn.acquire().await;
-            let catalogue = Arc::clone(self);
-            let names = names.to_vec();
-            if let Err(error) = tokio::task::spawn_blocking(move || catalogue.load(&names)).await {
-                tracing::error!(%error, "no bundled plugin could be looked at");
-            }
+        let (name, wasm) = bundled().iter().find(|(bundled, _)| *bundled == name)?;
+        if let Some(known) = self.known(name) {
+            return Some(known);
         }
-        self.known(names)
+        let _permit = self.turn.acquire().await;
+        let catalogue = Arc::clone(self);
+        if let Err(error) = tokio::task::spawn_blocking(move || catalogue.load(name, wasm)).await {
+            tracing::error!(%error, plugin = name, "a bundled plugin could not be looked at");
+        }
+        self.known(name)
     }
 
-    fn known(&self, names: &[&'static str]) -> Vec<(&'static str, Described)> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        names.iter().filter_map(|name| Some((*name, known.get(name)?.clone()))).collect()
+    /// What it has said, if it has been asked.
+    pub fn known(&self, name: &str) -> Option<Described> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Load those that are not known. May block.
-    fn load(&self, names: &[&'static str]) {
-        let known = self.known(names);
-        let wanted = bundled().iter().filter(|(name, _)| names.contains(name));
-        let mut wanted = wanted.filter(|(name, _)| known.iter().all(|(known, _)| known != name)).peekable();
-        if wanted.peek().is_none() {
+    /// May block.
+    fn load(&self, name: &'static str, wasm: &[u8]) {
+        // Somebody else may have asked meanwhile.
+        if self.known(name).is_some() {
             return;
         }
-        // Nobody is counted here, nor is anything kept.
-        let made = Counters::new(&CounterSettings::Memory, 1)
-            .map_err(anyhow::Error::from)
-            .and_then(|counters| Ok((Engine::new(1)?, Services::new(counters, Arc::new(Metrics::new(1)), 1))));
-        let (engine, services) = match made {
-            Ok(made) => made,
-            Err(error) => return tracing::error!(%error, "no bundled plugin could be looked at"),
-        };
-        for (name, wasm) in wanted {
-            match Component::load(&engine, &services, self.cache.as_ref(), wasm) {
-                Ok(component) => {
-                    let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                    known.insert(name, Described::of(&component));
-                }
-                Err(error) => tracing::error!(%error, plugin = name, "a bundled plugin cannot be loaded"),
+        match describe(wasm, self.cache.as_ref()) {
+            Ok(described) => {
+                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name, described);
             }
+            Err(error) => tracing::error!(%error, plugin = name, "a bundled plugin could not be looked at"),
         }
     }
+}
+
+fn describe(wasm: &[u8], cache: Option<&Cache>) -> anyhow::Result<Described> {
+    // Nobody is counted here, nor is anything kept.
+    let counters = Counters::new(&CounterSettings::Memory, 1)?;
+    let services = Services::new(counters, Arc::new(Metrics::new(1)), 1);
+    let component = Component::load(&Engine::new(1)?, &services, cache, wasm)?;
+    Ok(Described::of(&component))
 }
 
 #[cfg(test)]
