@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use outlook::Outlook;
 use parts::{AdminServer, access_log, admin, cache};
 
-pub use check::{Checked, check};
+pub use check::{Checked, check, check_text};
 
 use crate::admin::doors::Doors;
 use crate::certificates::Certificates;

@@ -38,6 +38,7 @@ pub mod generations;
 mod hop_by_hop;
 pub mod host;
 pub mod identity;
+pub mod importing;
 pub mod limits;
 mod listeners;
 pub mod observe;

@@ -392,6 +392,12 @@ pub const ADMIN_BODY_IDLE: Duration = Duration::from_secs(10);
 pub const ADMIN_BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Objects and arrays in one another of such a body.
 pub const ADMIN_BODY_DEPTH: usize = 32;
+/// Values of a declarative file, with those that its aliases stand for.
+pub const DECLARATIVE_NODES: usize = 2_000_000;
+/// How often what is at fault is left out of what is imported, before it is given up.
+pub const IMPORT_ROUNDS: usize = 16;
+/// Faults that are told of a declarative file.
+pub const DECLARATIVE_FAULTS: usize = 1_000;
 /// Fields of a form in it, and parameters of a query (Kong: 100, and leaves out the rest).
 pub const ADMIN_FORM_FIELDS: usize = 1_000;
 /// Shortest token for the admin API, in bytes: what has as many random ones, nobody guesses.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tidegate::config::Report;
 use tidegate::gateway::{self, Checked, Gateway};
-use tidegate::{limits, plugin_tools};
+use tidegate::{importing, limits, plugin_tools};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -44,6 +44,8 @@ enum Command {
         #[arg(long)]
         chains: bool,
     },
+    /// Make a configuration of one of Kong's. What could not be carried over is listed, each with its place and the reason.
+    Import(importing::Arguments),
     /// Work on a plugin: begin one, build it, test it on the real host, measure it, look at it.
     #[command(subcommand)]
     Plugin(plugin_tools::Command),
@@ -54,6 +56,7 @@ const EXAMPLES: &str = "Examples:
   tidegate check --chains             which plugins run on which route, and in which order?
   tidegate run                        serve it
   TIDEGATE_LOG=debug tidegate run     … and say more (error, warn, info, debug, trace)
+  tidegate import kong.yml            a gateway.toml of what Kong has been told
   tidegate plugin new my-plugin       begin a plugin of your own";
 
 fn main() -> ExitCode {
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Command::Run { config } => start_logging().and_then(|_guard| run(config)),
         Command::Check { config, chains } => start_logging().and_then(|_guard| check(config, *chains)),
+        Command::Import(arguments) => importing::run(arguments),
         // What plugins log is looked at there, and the gateway's own log is of no use.
         Command::Plugin(command) => plugin_tools::run(command),
     };
