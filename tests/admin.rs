@@ -1,5 +1,6 @@
 //! The admin API from outside.
 
+mod config;
 mod doors;
 mod entities;
 mod generations;

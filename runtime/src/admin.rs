@@ -21,6 +21,7 @@ mod audit;
 pub mod body;
 mod change;
 mod components;
+mod config;
 pub mod doors;
 mod entities;
 pub mod form;
@@ -200,7 +201,7 @@ fn endpoints() -> Router<Handler> {
     endpoints.add(Method::GET, "/ready", Role::None, handler(|admin, _| async move { admin.ready() }));
     let failures = handler(|admin, request| async move { admin.failures(&request.query) });
     endpoints.add(Method::GET, "/failures", Role::Read, failures);
-    for add in [root::add, entities::add, generations::add, components::add] {
+    for add in [root::add, entities::add, generations::add, components::add, config::add] {
         add(&mut endpoints);
     }
     endpoints
