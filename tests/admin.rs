@@ -2,6 +2,7 @@
 
 mod certificates;
 mod commands;
+mod config;
 mod crash;
 mod doors;
 mod entities;

@@ -15,6 +15,7 @@ mod counting;
 mod failures;
 mod framing;
 mod harness;
+mod importing;
 mod listening;
 mod peers;
 mod plugins;

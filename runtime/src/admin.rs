@@ -22,6 +22,7 @@ mod audit;
 pub mod body;
 mod change;
 mod components;
+mod config;
 pub mod doors;
 mod entities;
 pub mod form;
@@ -214,7 +215,9 @@ fn endpoints() -> Router<Handler> {
     endpoints.add(Method::GET, "/ready", Role::None, handler(|admin, _| async move { admin.ready() }));
     let failures = handler(|admin, request| async move { admin.failures(&request.query) });
     endpoints.add(Method::GET, "/failures", Role::Read, failures);
-    for add in [root::add, entities::add, schemas::add, generations::add, components::add, health::add, log::add] {
+    for add in
+        [root::add, entities::add, schemas::add, generations::add, components::add, config::add, health::add, log::add]
+    {
         add(&mut endpoints);
     }
     endpoints

@@ -1,5 +1,6 @@
 //! The configuration as Kong's entities: what the admin API lists, makes, changes and removes is a table of gateway.toml.
 
+pub mod declarative;
 mod error;
 mod faults;
 mod index;

@@ -23,7 +23,7 @@ use outlook::Outlook;
 use parts::{AdminServer, access_log, admin, cache};
 use succession::End;
 
-pub use check::{Checked, check};
+pub use check::{Checked, check, check_text};
 
 use crate::admin::doors::Doors;
 use crate::certificates::Certificates;

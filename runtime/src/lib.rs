@@ -41,6 +41,7 @@ pub mod handover;
 mod hop_by_hop;
 pub mod host;
 pub mod identity;
+pub mod importing;
 pub mod limits;
 mod listeners;
 pub mod logging;

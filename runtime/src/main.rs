@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use tidegate::config::Report;
 use tidegate::gateway::{self, Checked, Gateway};
 use tidegate::handover::Arrival;
-use tidegate::{generations_command, logging, plugin_tools};
+use tidegate::{generations_command, importing, logging, plugin_tools};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,6 +43,8 @@ enum Command {
         #[arg(long)]
         chains: bool,
     },
+    /// Make a configuration of one of Kong's. What could not be carried over is listed, each with its place and the reason.
+    Import(importing::Arguments),
     /// Work on a plugin: begin one, build it, test it on the real host, measure it, look at it.
     #[command(subcommand)]
     Plugin(plugin_tools::Command),
@@ -55,6 +57,7 @@ const EXAMPLES: &str = "Examples:
   tidegate check --chains             which plugins run on which route, and in which order?
   tidegate run                        serve it
   TIDEGATE_LOG=debug tidegate run     … and say more (error, warn, info, debug, trace)
+  tidegate import kong.yml            a gateway.toml of what Kong has been told
   tidegate plugin new my-plugin       begin a plugin of your own
   tidegate generations                which changes were made, and by whom?";
 
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Command::Run { config } => logging::start().and_then(|_guard| run(config)),
         Command::Check { config, chains } => logging::start().and_then(|_guard| check(config, *chains)),
+        Command::Import(arguments) => importing::run(arguments),
         // What plugins log is looked at there, and the gateway's own log is of no use.
         Command::Plugin(command) => plugin_tools::run(command),
         Command::Generations(arguments) => generations_command::run(arguments),

@@ -106,7 +106,7 @@ pub struct Edited {
 pub type Place = Vec<Step>;
 
 /// One step further down.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
     /// The value of this key.
     Key(String),

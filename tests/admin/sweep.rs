@@ -77,6 +77,9 @@ fn but_when(told: &Value) -> Map<String, Value> {
     told
 }
 
+/// Method, path and body; then the status, Kong's code, the field that is told of, and what is said of it.
+type Case<'c> = (&'c str, String, Value, u16, u8, &'c str, Option<&'c str>);
+
 #[tokio::test]
 async fn every_verb_does_what_kongs_does_with_every_kind_in_every_encoding() {
     let (_gateway, admin) = started().await;
@@ -144,7 +147,7 @@ async fn every_mistake_is_told_as_kong_tells_it() {
     for row in &ROWS {
         for encoding in Encoding::ALL {
             // Method, path, body; status, code, where it is told, and what.
-            let mut cases: Vec<(&str, String, Value, u16, u8, &str, Option<&str>)> = Vec::new();
+            let mut cases: Vec<Case<'_>> = Vec::new();
             let list = row.below().to_owned();
             if let Some(field) = row.required {
                 let mut said = row.whole();

@@ -57,16 +57,21 @@ pub(super) async fn make(admin: &Admin, request: &Request, edit: Edit) -> Change
 
 /// The same, by other means than a plain edit.
 pub(super) async fn make_from(admin: &Admin, request: &Request, source: Source, edit: Edit) -> Change {
+    match propose(admin, request, source, edit).await {
+        Ok(made) => Change::Made(made),
+        Err(refusal) => Change::Refused(answer(&refusal)),
+    }
+}
+
+/// The same, for who has words of their own for what is wrong.
+pub(super) async fn propose(admin: &Admin, request: &Request, source: Source, edit: Edit) -> Result<Made, Refusal> {
     let origin = Origin { source, author: Some(request.author.who.to_string()) };
     let expected = request.headers.get(IF_MATCH).and_then(|tag| tag.to_str().ok()).filter(|tag| *tag != "*");
     let dry_run = request.query.value("dry_run").is_some_and(|said| !["0", "false"].contains(&said));
-    match admin.configuration.propose(origin, expected.map(str::to_owned), dry_run, edit).await {
-        Ok(Taken { value, generation }) => {
-            let tag = Arc::clone(&admin.configuration.current.load().tag);
-            Change::Made(Made { value, generation, tag })
-        }
-        Err(refusal) => Change::Refused(answer(&refusal)),
-    }
+    let proposed = admin.configuration.propose(origin, expected.map(str::to_owned), dry_run, edit).await;
+    let Taken { value, generation } = proposed?;
+    let tag = Arc::clone(&admin.configuration.current.load().tag);
+    Ok(Made { value, generation, tag })
 }
 
 /// `answer`, which says something of `current`.
@@ -79,7 +84,8 @@ pub(super) fn refused(error: &Error) -> Answer {
     Answer::json(StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST), &error.body)
 }
 
-fn answer(refusal: &Refusal) -> Answer {
+/// The answer to what has not been done.
+pub(super) fn answer(refusal: &Refusal) -> Answer {
     match refusal {
         Refusal::Objection(error) => refused(error),
         Refusal::Invalid(report, text, place) => refused(&explain(report, text, place)),

@@ -32,7 +32,7 @@ pub fn explain(report: &Report, text: &str, place: &[Step]) -> Error {
         match path.as_deref() {
             None | Some([]) => elsewhere.push(if is_within(fault, entity) { said(fault) } else { told }),
             Some([first, rest @ ..]) => {
-                let name = CALLED.iter().find(|(key, _)| key == first).map_or(first.as_str(), |(_, name)| name);
+                let name = called(first);
                 let problem = rest.iter().rev().fold(json!(said(fault)), |inner, key| json!({ key: inner }));
                 match (fields.get_mut(name), problem) {
                     (Some(Json::Object(known)), Json::Object(more)) => known.extend(more),
@@ -47,7 +47,12 @@ pub fn explain(report: &Report, text: &str, place: &[Step]) -> Error {
     Error::schema(fields)
 }
 
-fn said(fault: &Fault) -> String {
+/// What Kong calls this key of gateway.toml.
+pub(super) fn called(key: &str) -> &str {
+    CALLED.iter().find(|(known, _)| *known == key).map_or(key, |(_, name)| name)
+}
+
+pub(super) fn said(fault: &Fault) -> String {
     match &fault.help {
         Some(help) => format!("{} ({help})", fault.message),
         None => fault.message.clone(),

@@ -111,6 +111,25 @@ impl Index {
         }
     }
 
+    /// Note one that has just been written at `place`, behind all others of its list; gives its id.
+    pub(super) fn add(
+        &mut self,
+        document: &DocumentMut,
+        kind: Kind,
+        place: Place,
+        owners: Vec<(&'static str, String)>,
+    ) -> Option<String> {
+        let element = element(document, &place)?;
+        let above = owners.first().and_then(|(field, id)| {
+            let (_, kind) = kind.spec().owners.iter().find(|(owner, _)| owner == field)?;
+            self.by_id.get(&(*kind, id.clone())).copied()
+        });
+        let noted = self.note(kind, element, place, above);
+        let entry = self.entries.get_mut(noted)?;
+        entry.owners = owners;
+        Some(entry.id.clone())
+    }
+
     /// Note the elements of `above` that are of this kind, and what stands below them.
     fn list(&mut self, kind: Kind, above: Element<'_>, place: &Place, owner: Option<usize>) {
         let Element::Table(table) = above else { return };

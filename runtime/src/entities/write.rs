@@ -15,6 +15,8 @@ use super::tree::{element, push, table_mut};
 use crate::proposal::{Edited, Place, Step};
 use scope::Scope;
 
+pub use scope::positions;
+
 /// What somebody wants an entity to be.
 #[derive(Debug, Clone)]
 pub struct Wish {
@@ -41,6 +43,22 @@ pub fn create(document: &mut DocumentMut, index: &Index, wish: &Wish) -> Result<
         None => Uuid::new_v4().to_string(),
     };
     insert(document, index, wish, said, &id)
+}
+
+/// What is wrong with a new one, as far as that does not depend on others.
+///
+/// # Errors
+/// It is none that there may be.
+pub(super) fn examine(wish: &Wish) -> Result<(), Error> {
+    let spec = wish.kind.spec();
+    let mut body = wish.body.clone();
+    if wish.kind == Kind::Service {
+        take_url_apart(&mut body)?;
+    }
+    spec.owners.iter().for_each(|(owner, _)| drop(body.remove(*owner)));
+    let said = check(&wish.kind.fields(), &body, wish.notation).map_err(Error::schema)?;
+    let wrong = missing(&wish.kind.fields(), &over_defaults(wish.kind, said));
+    if wrong.is_empty() { Ok(()) } else { Err(Error::schema(wrong)) }
 }
 
 /// Have the one that `key` names, by its id or its label, be as it is said, and no more of it; make it if there is none.
@@ -116,7 +134,7 @@ pub fn remove(
     });
     let mut places: Vec<&Place> = also.map(|other| &other.place).chain([&entry.place]).collect();
     // From the end, so that none moves before its turn.
-    places.sort_by_key(|place| std::cmp::Reverse(scope::positions(place)));
+    places.sort_by_key(|place| std::cmp::Reverse(positions(place)));
     for place in places {
         certificates::take_out(document, kind, place);
     }
@@ -240,7 +258,7 @@ fn place(
     }
     let scope = Scope::of(index, document, kind, after)?;
     let (at, before) = match current {
-        Some((entry, before)) if scope.is_that_of(entry) => (entry.place.clone(), before),
+        Some((entry, before)) if scope.is_that_of(entry) => (entry.place.clone(), Some(before)),
         current => {
             if let Some((entry, _)) = &current {
                 certificates::take_out(document, kind, &entry.place);
@@ -254,13 +272,21 @@ fn place(
             let position = position.ok_or_else(|| Error::entity(format!("`{}` is no list", spec.list)))?;
             let mut at = scope.above.clone();
             at.extend([Step::Key(spec.list.to_owned()), Step::Element(position)]);
-            (at, Entity::new())
+            (at, None)
         }
     };
     let table = table_mut(document, &at, spec.label_key).ok_or_else(Error::not_found)?;
     // What was made of a name has to be said, before that is another one.
     table.insert("id", toml_edit::value(id));
-    kind.write(table, &Change { before: &before, after }).map_err(Error::schema)?;
+    let is_new = before.is_none();
+    let before = before.unwrap_or_default();
+    if let Err(wrong) = kind.write(table, &Change { before: &before, after }) {
+        // Whoever loads a whole file goes on with the others.
+        if is_new {
+            certificates::take_out(document, kind, &at);
+        }
+        return Err(Error::schema(wrong));
+    }
     scope.write(table);
     Ok(at)
 }
@@ -321,6 +347,8 @@ fn element_field(index: &Index, document: &DocumentMut, entry: &Entry, field: &s
         return Json::Null;
     }
     match field {
+        // Every consumer is looked at for each new one.
+        "custom_id" => element(document, &entry.place).map_or(Json::Null, |element| element.get(field)),
         "name" | "group" | "target" => element(document, &entry.place)
             .and_then(|element| element.text(spec.label_key))
             .map_or(Json::Null, Json::from),

@@ -35,7 +35,15 @@ pub struct Checked {
 /// # Errors
 /// [`config::Report`] if there are any; anything else is this machine's fault.
 pub fn check(path: &Path) -> anyhow::Result<Checked> {
-    let (config, faults) = config::load(path)?;
+    check_text(path, &config::read_text(path)?)
+}
+
+/// The same for `text`, which the file at `path` is to have.
+///
+/// # Errors
+/// As with [`check`].
+pub fn check_text(path: &Path, text: &str) -> anyhow::Result<Checked> {
+    let (config, faults) = config::parse(path, text)?;
     let metrics = Arc::new(Metrics::new(1));
     let services = Services::new(Counters::new(&config.counters, 1)?, Arc::clone(&metrics), 1);
     let mut stock = Stock {

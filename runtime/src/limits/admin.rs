@@ -72,3 +72,9 @@ pub const ADMIN_CLIENT_CONTINUE: Duration = Duration::from_secs(1);
 pub const ADMIN_CLIENT_ANSWER: Duration = Duration::from_secs(180);
 /// Largest answer that it reads, in bytes.
 pub const ADMIN_CLIENT_ANSWER_BYTES: usize = 64 << 20;
+/// Values of a declarative file, with those that its aliases stand for.
+pub const DECLARATIVE_NODES: usize = 2_000_000;
+/// How often what is at fault is left out of what is imported, before it is given up.
+pub const IMPORT_ROUNDS: usize = 16;
+/// Faults that are told of a declarative file.
+pub const DECLARATIVE_FAULTS: usize = 1_000;

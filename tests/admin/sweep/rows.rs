@@ -183,7 +183,7 @@ impl Row {
                 }
                 Some(shown) if self.hidden.contains(&field.as_str()) => assert_eq!(shown, "***", "{what}: {told}"),
                 shown => {
-                    assert!(shown.is_some_and(|shown| says(shown, said)), "{what}: {field} is {shown:?}, not {said}")
+                    assert!(shown.is_some_and(|shown| says(shown, said)), "{what}: {field} is {shown:?}, not {said}");
                 }
             }
         }

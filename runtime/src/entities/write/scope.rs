@@ -70,7 +70,7 @@ impl Scope {
 }
 
 /// The positions in a place, to order places of one list by.
-pub(super) fn positions(place: &Place) -> Vec<usize> {
+pub fn positions(place: &Place) -> Vec<usize> {
     let positions = place.iter().map(|step| match step {
         Step::Element(position) => *position,
         Step::Key(_) => 0,
