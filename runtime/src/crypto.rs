@@ -1,6 +1,7 @@
 //! Cryptography for plugins, which would be slow in a guest and is easy to get wrong: digests, signatures, comparisons,
 //! passwords. In: bytes and keys. Out: bytes, or whether something is so. The plugin host calls.
 
+mod hashed;
 pub mod key;
 pub mod password;
 mod pem;
@@ -9,6 +10,8 @@ pub mod signer;
 use std::fmt;
 
 use aws_lc_rs::{constant_time, digest, hmac};
+
+pub(crate) use hashed::Hashed;
 
 /// Hash functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

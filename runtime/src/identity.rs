@@ -1,7 +1,7 @@
 //! Consumers and credentials, indexed by what a request shows. Part of a snapshot; plugins ask it through `identity`.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::config::checked::{self, SecretValue};
+use crate::crypto::Hashed;
 use crate::tls::session::Session;
 
 /// Who may come in.
@@ -203,25 +204,6 @@ impl Identities {
 fn id(kind: &str, username: &str, position: usize) -> Arc<str> {
     let digest = Sha256::digest(format!("{kind} {username} {position}"));
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
-}
-
-/// Takes the first bytes of a digest for its hash. Only who writes the configuration could make them collide.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, digest: &[u8]) {
-        if let Some(first) = digest.first_chunk() {
-            self.0 = u64::from_ne_bytes(*first);
-        }
-    }
-
-    /// How long it is, which is always the same.
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 //! and none is known any more once its hash is another one. Bounded, in number and in time.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use sha2::{Digest, Sha256};
 
+use crate::crypto::Hashed;
 use crate::limits;
 
 /// All of this process.
@@ -32,7 +33,7 @@ struct Part {
 }
 
 /// Until when each is known.
-type Half = HashMap<Known, Instant, BuildHasherDefault<First>>;
+type Half = HashMap<Known, Instant, BuildHasherDefault<Hashed>>;
 
 /// Workers that look at the same time seldom look into the same part.
 const PARTS: usize = 16;
@@ -102,25 +103,6 @@ impl Recent {
 /// Argon2id with 19 MiB and two passes; of what, nobody knows.
 const RECOMMENDED: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm8gcGFzc3dvcmQgYXQgYWxs$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-/// Takes the first bytes of a digest for its hash: nobody can choose them who does not know the key.
-#[derive(Default)]
-struct First(u64);
-
-impl Hasher for First {
-    fn write(&mut self, digest: &[u8]) {
-        if let Some(first) = digest.first_chunk() {
-            self.0 = u64::from_ne_bytes(*first);
-        }
-    }
-
-    /// How long it is, which is always the same.
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
 
 #[cfg(test)]
 mod tests {
