@@ -1,6 +1,7 @@
 //! A client of the admin API, on this machine.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -23,10 +24,17 @@ impl Admin {
         self.send(method, path, &[("content-type", "application/json")], &body).await
     }
 
+    /// Whoever asks too fast is told to wait, and does.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let headers = [&[("host", "localhost")], headers].concat();
         let headers = if body.is_empty() { &headers[..1] } else { &headers };
-        Client::connect(self.address).await.send(method, path, headers, body).await
+        loop {
+            let answer = Client::connect(self.address).await.send(method, path, headers, body).await;
+            if answer.status != 429 {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     pub async fn get(&self, path: &str) -> Value {

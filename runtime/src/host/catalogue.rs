@@ -99,12 +99,12 @@ mod tests {
     #[tokio::test]
     async fn bundled_plugins_say_what_they_are() {
         let catalogue = Arc::new(Catalogue::new(None));
-        let cors = catalogue.plugin("cors").await.unwrap();
-        assert_eq!(cors.priority, 2000);
-        assert!(cors.schema.pointer("/properties/origins").is_some());
+        let (name, _) = bundled()[0];
+        let first = catalogue.plugin(name).await.unwrap();
+        assert!(first.schema.pointer("/properties").is_some());
         // What is known is not asked again.
-        let again = catalogue.plugin("cors").await.unwrap();
-        assert!(Arc::ptr_eq(&cors.schema, &again.schema));
+        let again = catalogue.plugin(name).await.unwrap();
+        assert!(Arc::ptr_eq(&first.schema, &again.schema));
         assert!(catalogue.plugin("nobody").await.is_none());
     }
 }

@@ -20,7 +20,7 @@ consumers:
     key: alice-jwt
     secret: not-so-secret
   plugins:
-  - name: rate-limiting
+  - name: any-limits
     route: orders-v1
     config: { minute: 5, policy: local, redis: null }
 services:
@@ -90,7 +90,7 @@ fn a_dump_comes_to_the_same_each_time() {
     assert_eq!(loaded_once.made.len(), 14);
     assert_eq!(text, loaded(DUMP, Mode::Strict).0);
     // Whether consumers may have uses is not this module's to say.
-    let (before, after) = text.split_once("plugins = [\n  { use = \"rate-limiting\"").unwrap();
+    let (before, after) = text.split_once("plugins = [\n  { use = \"any-limits\"").unwrap();
     let rest = after.split_once("]\n").unwrap().1;
     let (_, faults) = crate::config::parse(std::path::Path::new("gateway.toml"), &format!("{before}{rest}")).unwrap();
     assert!(faults.is_empty(), "{text}\n{}", faults.into_report());
