@@ -147,7 +147,7 @@ impl Gateway {
     /// what is not a request's is done on `control`.
     ///
     /// # Errors
-    /// [`Report`] if the configuration has any; anything else is this machine's fault.
+    /// [`config::Report`] if the configuration has any; anything else is this machine's fault.
     pub fn start(path: &Path, arrival: &mut Arrival, control: &Control) -> anyhow::Result<Self> {
         let program = Program::of_this_process();
         // Before anybody can think that the gateway is there: an unexpected SIGHUP ends a process.

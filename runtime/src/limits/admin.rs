@@ -23,7 +23,7 @@ pub const ADMIN_CONNECTION_TIME: Duration = Duration::from_secs(60);
 /// How long its last answer may then take, or at the gateway's end; this also bounds a client that reads nothing.
 pub const ADMIN_LAST_ANSWER: Duration = Duration::from_secs(5);
 /// Largest body of a request to the admin API, in bytes; plugins that are uploaded have a bound of their own
-/// ([`COMPONENT_BYTES`]). A declarative configuration of a thousand services takes one of them.
+/// ([`super::COMPONENT_BYTES`]). A declarative configuration of a thousand services takes one of them.
 pub const ADMIN_BODY_BYTES: usize = 16 << 20;
 /// Such bodies that are in memory at a time, in KiB; further ones wait.
 pub const ADMIN_BODIES_KIB: u32 = 256 << 10;
