@@ -74,10 +74,12 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            match error.downcast_ref::<Report>() {
-                Some(report) => eprintln!("{report}"),
-                None => eprintln!("error: {error:#}"),
-            }
+            let told = match error.downcast_ref::<Report>() {
+                Some(report) => format!("{report}\n"),
+                None => format!("error: {error:#}\n"),
+            };
+            // In one piece: the process that this one was to take over from writes its lines there, too.
+            drop(std::io::stderr().write_all(told.as_bytes()));
             ExitCode::FAILURE
         }
     }
