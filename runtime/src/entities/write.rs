@@ -223,9 +223,16 @@ fn replace(
     if after == before {
         return Ok(Edited { value: Json::Object(hidden(wish.kind, after)), at: entry.place.clone() });
     }
-    after.insert("updated_at".to_owned(), json!(wish.now));
-    let at = place(document, index, wish.kind, &after, Some((entry, before)))?;
-    Ok(Edited { value: Json::Object(hidden(wish.kind, written(document, wish.kind, &at, &after))), at })
+    let at = place(document, index, wish.kind, &after, Some((entry, before.clone())))?;
+    let mut written = written(document, wish.kind, &at, &after);
+    // What cannot be kept here makes no difference.
+    if written != before
+        && let Some(table) = table_mut(document, &at, wish.kind.spec().label_key)
+    {
+        table.insert("updated_at", toml_edit::value(i64::try_from(wish.now).unwrap_or(i64::MAX)));
+        written.insert("updated_at".to_owned(), json!(wish.now));
+    }
+    Ok(Edited { value: Json::Object(hidden(wish.kind, written)), at })
 }
 
 /// What is read of `after` where it has been written: an answer says the same as whoever asks again is told.

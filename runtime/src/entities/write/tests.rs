@@ -127,6 +127,20 @@ fn what_changes_nothing_writes_nothing() {
 }
 
 #[test]
+fn what_cannot_be_kept_makes_no_difference_later() {
+    let mut gateway = edited(TEXT);
+    let body = json!({ "name": "anything", "protocols": ["https", "http"] });
+    let id = gateway.create(Kind::Plugin, body.clone()).unwrap()["id"].as_str().unwrap().to_owned();
+    let text = gateway.text();
+    let later = Wish { now: 2000, ..wish(Kind::Plugin, body) };
+    gateway.edit(|document, index| put(document, index, &later, &id)).unwrap();
+    assert_eq!(gateway.text(), text);
+    let other = Wish { now: 2000, ..wish(Kind::Plugin, json!({ "priority": 5 })) };
+    let changed = gateway.edit(|document, index| update(document, index, &other, &id)).unwrap();
+    assert_eq!((&changed["updated_at"], &changed["created_at"]), (&json!(2000), &json!(1000)));
+}
+
+#[test]
 fn put_makes_or_replaces() {
     let mut gateway = edited(TEXT);
     let made = gateway.put(Kind::Service, "b", json!({ "host": "b", "retries": 1 })).unwrap();
