@@ -78,7 +78,7 @@ pub fn put(document: &mut DocumentMut, index: &Index, wish: &Wish, key: &str) ->
             after.insert(label.to_owned(), json!(key));
         }
         make_up(wish.kind, &mut after);
-        return replace(document, index, wish, entry, before, after);
+        return replace(document, index, wish, entry, &before, after);
     }
     let id = match (Uuid::try_parse(key), wish.kind.spec().label) {
         (Ok(id), _) => id.to_string(),
@@ -102,7 +102,7 @@ pub fn update(document: &mut DocumentMut, index: &Index, wish: &Wish, key: &str)
     let mut after = before.clone();
     let said = said.into_iter().filter(|(name, _)| name != "id");
     put_over(&mut after, &wish.kind.fields(), said);
-    replace(document, index, wish, entry, before, after)
+    replace(document, index, wish, entry, &before, after)
 }
 
 /// Remove the one that `key` names; whether there was one.
@@ -215,18 +215,18 @@ fn replace(
     index: &Index,
     wish: &Wish,
     entry: &Entry,
-    before: Entity,
+    before: &Entity,
     mut after: Entity,
 ) -> Result<Edited, Error> {
-    complete(wish.kind, Some(&before), &mut after);
+    complete(wish.kind, Some(before), &mut after);
     after.insert("updated_at".to_owned(), before.get("updated_at").cloned().unwrap_or_default());
-    if after == before {
+    if after == *before {
         return Ok(Edited { value: Json::Object(hidden(wish.kind, after)), at: entry.place.clone() });
     }
     let at = place(document, index, wish.kind, &after, Some((entry, before.clone())))?;
     let mut written = written(document, wish.kind, &at, &after);
     // What cannot be kept here makes no difference.
-    if written != before
+    if written != *before
         && let Some(table) = table_mut(document, &at, wish.kind.spec().label_key)
     {
         table.insert("updated_at", toml_edit::value(i64::try_from(wish.now).unwrap_or(i64::MAX)));
